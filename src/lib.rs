@@ -1,0 +1,3 @@
+//! srvctl
+pub mod model;
+pub mod protocol;

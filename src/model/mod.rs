@@ -1,0 +1,22 @@
+//! The nouns: names, records, the zone, changes, services. Pure data and its algebra; no async, clock, log,
+//! file or randomness, and nothing of how any of it travels.
+
+mod delta;
+mod diagnostic;
+mod marker;
+mod name;
+mod rdata;
+mod server;
+mod service;
+mod status;
+mod zone;
+
+pub use delta::{Change, Line};
+pub use diagnostic::{Diagnostic, Place};
+pub use marker::{MARKER_LABEL, Marker, MarkerError, OwnerId};
+pub use name::{MAX_LABEL, MAX_NAME, Name, NameError};
+pub use rdata::{MAX_STRING, Rdata, RecordType, Srv, UnknownType};
+pub use server::{DNS_PORT, Server, ServerError};
+pub use service::{Catalogue, Instance, Service, ServiceKey};
+pub use status::{DaemonStatus, Outcome, ZoneStatus};
+pub use zone::{Record, Rrset, RrsetKey, Zone};

@@ -1,0 +1,74 @@
+//! How each zone stands, as the daemon tells it and `srvctl status` shows it. Part of the stable JSON.
+
+use serde::{Deserialize, Serialize};
+
+use super::name::Name;
+
+/// How the daemon stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonStatus {
+    /// The daemon's version.
+    pub version: String,
+    /// Its identity in the ownership markers.
+    pub owner: String,
+    /// When it started, seconds since 1970.
+    pub started: u64,
+    /// What is wrong with the configuration or service files now; the last good ones are in force.
+    pub source_errors: Vec<String>,
+    /// Desired services and instances in force.
+    pub services: usize,
+    /// Instances of all services.
+    pub instances: usize,
+    /// Every zone, in the configuration's order.
+    pub zones: Vec<ZoneStatus>,
+}
+
+impl DaemonStatus {
+    /// Whether every zone is in sync and no source is broken.
+    pub fn is_in_sync(&self) -> bool {
+        self.source_errors.is_empty() && self.zones.iter().all(|zone| zone.outcome == Outcome::InSync)
+    }
+}
+
+/// How the last reconciliation of a zone ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// None has ended yet.
+    Pending,
+    /// Everything desired is published.
+    InSync,
+    /// Some names could not be brought to the desired state; the others were.
+    Incomplete,
+    /// The zone could not be read or nothing could be sent.
+    Failed,
+}
+
+/// How one zone stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ZoneStatus {
+    /// The zone.
+    pub zone: Name,
+    /// Its primary.
+    pub primary: String,
+    /// How the last reconciliation ended.
+    pub outcome: Outcome,
+    /// Serial at the last reading.
+    pub serial: Option<u32>,
+    /// Records in the zone at the last reading.
+    pub records: usize,
+    /// Owner names that carry our marker.
+    pub owned_names: usize,
+    /// When the zone was last known in sync, seconds since 1970.
+    pub last_in_sync: Option<u64>,
+    /// When the last reconciliation ended, seconds since 1970.
+    pub last_run: Option<u64>,
+    /// Records changed since the daemon started.
+    pub changes: u64,
+    /// Why the last reconciliation failed.
+    pub error: Option<String>,
+    /// What stands in the way, name by name: conflicts and refusals, each with the way out.
+    pub problems: Vec<String>,
+    /// When the next attempt comes at the latest, seconds since 1970.
+    pub next_run: Option<u64>,
+}
