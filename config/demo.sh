@@ -64,11 +64,11 @@ clean_up() {
 }
 
 install_programs() {
+    command -v cargo >/dev/null || fail "cargo is missing. Install Rust from https://rustup.rs
+(Debian's own package is too old for this project), then run this again."
     if ! command -v named >/dev/null || ! command -v tsig-keygen >/dev/null || ! command -v cc >/dev/null; then
         bash "$repository/config/install-packages.sh" bind9 gcc libc6-dev
     fi
-    command -v cargo >/dev/null || fail "cargo is missing. Install Rust from https://rustup.rs
-(Debian's own package is too old for this project), then run this again."
 }
 
 build() {

@@ -18,14 +18,14 @@ fail() {
     exit 1
 }
 
-step "packages"
-mapfile -t packages < <(grep -v '^#' tests/packages.txt)
-bash config/install-packages.sh "${packages[@]}"
+step "programs"
 command -v cargo >/dev/null ||
     fail "cargo is missing. Install Rust from https://rustup.rs (Debian's own package is too old for this project)."
 for component in fmt clippy; do
     cargo "$component" --version >/dev/null || fail "run: rustup component add rustfmt clippy"
 done
+mapfile -t packages < <(grep -v '^#' tests/packages.txt)
+bash config/install-packages.sh "${packages[@]}"
 
 step "formatting"
 cargo fmt --check
