@@ -75,7 +75,7 @@ impl Diagnostic {
         self.excerpt.as_ref().map(|(text, span)| Place::at(&self.file, text, span.start))
     }
 
-    fn report<'a>(&'a self) -> Vec<Group<'a>> {
+    fn report(&self) -> Vec<Group<'_>> {
         let title = Level::ERROR.primary_title(self.message.as_str());
         let group = match &self.excerpt {
             None => Group::with_title(title).element(annotate_snippets::Origin::path(&*self.file)),

@@ -54,9 +54,8 @@ impl Name {
         let mut at = 0;
         loop {
             match wire.get(at) {
-                None => return Err(NameError::EmptyLabel),
                 Some(0) if at + 1 == wire.len() => return Ok(Self(Box::from(wire))),
-                Some(0) => return Err(NameError::EmptyLabel),
+                None | Some(0) => return Err(NameError::EmptyLabel),
                 Some(&length) if usize::from(length) > MAX_LABEL => {
                     return Err(NameError::LongLabel(usize::from(length)));
                 }

@@ -13,11 +13,13 @@ pub struct DaemonStatus {
     pub owner: String,
     /// When it started, seconds since 1970.
     pub started: u64,
-    /// What is wrong with the configuration or service files now; the last good ones are in force.
+    /// What is wrong with the configuration since the last reload; the old one stays in force.
+    pub config_error: Option<String>,
+    /// What is wrong with service files now; their last good content is in force.
     pub source_errors: Vec<String>,
-    /// Desired services and instances in force.
+    /// Services in force.
     pub services: usize,
-    /// Instances of all services.
+    /// Instances of all services in force.
     pub instances: usize,
     /// Every zone, in the configuration's order.
     pub zones: Vec<ZoneStatus>,
@@ -26,7 +28,9 @@ pub struct DaemonStatus {
 impl DaemonStatus {
     /// Whether every zone is in sync and no source is broken.
     pub fn is_in_sync(&self) -> bool {
-        self.source_errors.is_empty() && self.zones.iter().all(|zone| zone.outcome == Outcome::InSync)
+        self.config_error.is_none()
+            && self.source_errors.is_empty()
+            && self.zones.iter().all(|zone| zone.outcome == Outcome::InSync)
     }
 }
 

@@ -1,4 +1,8 @@
 //! What the RFCs say, sans-IO: bytes and events in, decisions out. No socket, clock or randomness.
 
 pub mod lookup;
+pub mod rcode;
+pub mod transfer;
+pub mod tsig;
+pub mod update;
 pub mod wire;

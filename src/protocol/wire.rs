@@ -147,9 +147,10 @@ impl Message {
         Ok(Self { header, questions, answers, authorities, additionals })
     }
 
-    /// The OPT pseudo-record (RFC 6891 section 6.1).
+    /// The OPT pseudo-record (RFC 6891 section 6.1); the last one should there be several, as Go's
+    /// `miekg/dns` takes it.
     pub fn opt(&self) -> Option<&RawRecord> {
-        self.additionals.iter().find(|record| record.record_type() == RecordType::OPT)
+        self.additionals.iter().rev().find(|record| record.record_type() == RecordType::OPT)
     }
 
     /// The response code with EDNS' upper eight bits (RFC 6891 section 6.1.3).
@@ -214,13 +215,19 @@ impl<'a> Reader<'a> {
         Ok(Header { id, flags, counts })
     }
 
-    /// One question.
+    /// One question. Type and class are 0 when the message ends where they would begin: the consumers'
+    /// library forgives that too.
     ///
     /// # Errors
-    /// When it is cut short or its name is broken.
+    /// When it is cut short elsewhere or its name is broken.
     pub fn question(&mut self) -> Result<Question, WireError> {
         let name = self.name()?;
-        Ok(Question { name, record_type: RecordType(self.u16()?), class: self.u16()? })
+        let record_type = RecordType(self.u16_or_end()?);
+        Ok(Question { name, record_type, class: self.u16_or_end()? })
+    }
+
+    fn u16_or_end(&mut self) -> Result<u16, WireError> {
+        if self.at == self.message.len() { Ok(0) } else { self.u16() }
     }
 
     /// One record.
@@ -237,12 +244,35 @@ impl<'a> Reader<'a> {
         Ok(RawRecord { name, class, ttl, rdata })
     }
 
+    /// Moves past one record without reading its data.
+    ///
+    /// # Errors
+    /// When it is cut short or its owner name is broken.
+    pub fn skip_record(&mut self) -> Result<(), WireError> {
+        self.skip_name()?;
+        self.take(8)?;
+        let length = usize::from(self.u16()?);
+        self.take(length).map(|_| ())
+    }
+
+    fn skip_name(&mut self) -> Result<(), WireError> {
+        loop {
+            match self.take(1)?[0] {
+                0 => return Ok(()),
+                length @ 1..=63 => self.take(usize::from(length))?,
+                0xc0.. => return self.take(1).map(|_| ()),
+                _ => return Err(WireError::BadName),
+            };
+        }
+    }
+
     fn rdata(&mut self, record_type: RecordType, length: usize) -> Result<Rdata, WireError> {
         let end = self.at + length;
         if end > self.message.len() {
             return Err(WireError::Short);
         }
-        let layout = compressible(record_type).filter(|_| length > 0);
+        // Data that ends before its name (empty data among it) has nothing to decompress.
+        let layout = compressible(record_type).filter(|&(fixed, _)| length > fixed);
         let Some((fixed, names)) = layout else {
             return Ok(Rdata::from_wire(record_type, self.take(length)?));
         };
@@ -316,8 +346,10 @@ impl<'a> Reader<'a> {
 /// names a server may compress (RFC 1035, and those that RFC 3597 section 4 asks receivers to decompress).
 fn compressible(record_type: RecordType) -> Option<(usize, usize)> {
     match record_type {
-        RecordType::NS | RecordType::CNAME | RecordType::PTR | RecordType::DNAME => Some((0, 1)),
-        RecordType(3 | 4 | 7 | 8 | 9) => Some((0, 1)), // MD, MF, MB, MG, MR
+        // The numbers are MD, MF, MB, MG, MR.
+        RecordType::NS | RecordType::CNAME | RecordType::PTR | RecordType::DNAME | RecordType(3 | 4 | 7..=9) => {
+            Some((0, 1))
+        }
         RecordType::SOA | RecordType::RP | RecordType(14) => Some((0, 2)), // and MINFO
         RecordType::MX | RecordType::AFSDB | RecordType::KX | RecordType(21) => Some((2, 1)), // and RT
         RecordType::SRV => Some((6, 1)),
@@ -446,6 +478,27 @@ mod tests {
                 assert!(end >= HEADER_LEN && read < 6, "cut at {end}");
             }
         }
+    }
+
+    #[test]
+    fn data_that_ends_before_its_name_is_kept_as_it_is() {
+        for length in 0..=6u8 {
+            let mut message = vec![0, 1, 0x80, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+            message.extend([0, 0, 33, 0, 1, 0, 0, 0, 0, 0, length]);
+            message.extend((0..length).map(|_| 7));
+            let read = Message::parse(&message).unwrap();
+            assert_eq!(read.answers[0].rdata.as_wire().len(), usize::from(length));
+        }
+    }
+
+    #[test]
+    fn a_question_may_end_with_the_message() {
+        let whole = query(1, &Name::root().prepend(b"a").unwrap(), RecordType::SRV, true, None);
+        let type_at =
+            |cut: usize| Message::parse(&whole[..whole.len() - cut]).map(|read| read.questions[0].record_type);
+        assert_eq!(type_at(4), Ok(RecordType(0)));
+        assert_eq!(type_at(3), Err(WireError::Short));
+        assert_eq!(type_at(2), Ok(RecordType::SRV));
     }
 
     #[test]

@@ -1,0 +1,235 @@
+//! Dynamic updates: what belongs to one name, packed into messages by bytes (RFC 2136).
+//!
+//! A name is never split over two messages, and inside a name every delete precedes every add: BIND checks
+//! its limit of records per RRset record by record.
+
+use std::ops::Range;
+
+use super::wire::{self, CLASS_IN, CLASS_NONE, Header, RecordRef};
+use crate::model::{Change, Name, Rdata, RecordType, Rrset, RrsetKey};
+
+/// Where a message is cut: BIND was measured to take 57,110 bytes, and TSIG needs room of its own.
+pub const MESSAGE_BYTES: usize = 56_000;
+/// What one name may take when it stands alone: the message limit less room for TSIG.
+pub const MAX_NAME_BYTES: usize = wire::MAX_MESSAGE - 1_000;
+
+/// UPDATE's opcode in the header's flags.
+const OPCODE_UPDATE: u16 = 5 << 11;
+
+/// What must be true in the zone for an update to be done at all (RFC 2136 section 2.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Prerequisite {
+    /// No RRset of this name and type exists (section 2.4.3).
+    Absent(RrsetKey),
+    /// The RRset exists and holds exactly this data, TTL apart (section 2.4.2).
+    Exactly(RrsetKey, Rrset),
+}
+
+/// Everything that happens to one owner name and its marker: done as a whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameUpdate {
+    /// The name that carries the data; the marker's name follows from it.
+    pub name: Name,
+    /// What must hold.
+    pub prerequisites: Vec<Prerequisite>,
+    /// What changes.
+    pub changes: Vec<Change>,
+}
+
+impl NameUpdate {
+    /// How many records it deletes and adds.
+    pub fn record_counts(&self) -> (usize, usize) {
+        self.changes.iter().fold((0, 0), |(deletes, adds), change| {
+            let (deleted, added) = change.operations();
+            (deletes + deleted.len(), adds + added.len())
+        })
+    }
+
+    /// Bytes it takes in a message for `zone`.
+    pub fn wire_len(&self, zone: &Name) -> usize {
+        let mut length = 0;
+        self.for_each_record(|_, record| length += record_len(zone, &record));
+        length
+    }
+
+    /// Every record of the message that this update needs, in the order of the sections.
+    fn for_each_record(&self, mut each: impl FnMut(Section, RecordRef<'_>)) {
+        for prerequisite in &self.prerequisites {
+            match prerequisite {
+                Prerequisite::Absent(key) => each(Section::Prerequisite, reference(key, CLASS_NONE, 0, &[])),
+                Prerequisite::Exactly(key, rrset) => {
+                    for rdata in rrset.rdatas() {
+                        each(Section::Prerequisite, reference(key, CLASS_IN, 0, rdata.as_wire()));
+                    }
+                }
+            }
+        }
+        for change in &self.changes {
+            for rdata in change.operations().0 {
+                each(Section::Update, reference(&change.key, CLASS_NONE, 0, rdata.as_wire()));
+            }
+        }
+        for change in &self.changes {
+            let ttl = change.after.as_ref().map_or(0, |set| set.ttl);
+            for rdata in change.operations().1 {
+                each(Section::Update, reference(&change.key, CLASS_IN, ttl, rdata.as_wire()));
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Section {
+    Prerequisite,
+    Update,
+}
+
+fn reference<'a>(key: &'a RrsetKey, class: u16, ttl: u32, rdata: &'a [u8]) -> RecordRef<'a> {
+    RecordRef { name: &key.name, record_type: key.record_type, class, ttl, rdata }
+}
+
+fn record_len(zone: &Name, record: &RecordRef<'_>) -> usize {
+    let owner = match record.name.prefix_len(zone) {
+        Some(prefix) if !zone.is_root() => prefix + 2,
+        _ => record.name.len(),
+    };
+    owner + 10 + record.rdata.len()
+}
+
+/// Bytes of a message before its first record.
+fn base_len(zone: &Name) -> usize {
+    wire::HEADER_LEN + zone.len() + 4
+}
+
+/// Cuts a plan into messages of at most [`MESSAGE_BYTES`], in order. A name that is larger stands alone.
+/// Names past [`MAX_NAME_BYTES`] fit no message; they must be taken out first, see [`fits`].
+pub fn pack(zone: &Name, updates: &[NameUpdate]) -> Vec<Range<usize>> {
+    let mut messages = Vec::new();
+    let (mut start, mut length) = (0, base_len(zone));
+    for (index, update) in updates.iter().enumerate() {
+        let more = update.wire_len(zone);
+        if index > start && length + more > MESSAGE_BYTES {
+            messages.push(start..index);
+            (start, length) = (index, base_len(zone));
+        }
+        length += more;
+    }
+    if start < updates.len() {
+        messages.push(start..updates.len());
+    }
+    messages
+}
+
+/// Whether a name's update fits a message at all.
+pub fn fits(zone: &Name, update: &NameUpdate) -> bool {
+    base_len(zone) + update.wire_len(zone) <= MAX_NAME_BYTES
+}
+
+/// One UPDATE message, unsigned (RFC 2136 section 2).
+///
+/// # Panics
+/// When a section would hold more than 65,535 records; messages cut by [`pack`] cannot.
+pub fn encode(id: u16, zone: &Name, updates: &[NameUpdate]) -> Vec<u8> {
+    let mut sections = [(0u32, Vec::new()), (0u32, Vec::new())];
+    for update in updates {
+        update.for_each_record(|section, record| {
+            let (count, bytes) = &mut sections[usize::from(section == Section::Update)];
+            *count += 1;
+            wire::write_record(bytes, zone, &record);
+        });
+    }
+    let [prerequisites, changes] = sections;
+    let count = |section: &(u32, Vec<u8>)| u16::try_from(section.0).expect("a message holds at most 65535 records");
+    let mut message = Vec::with_capacity(base_len(zone) + prerequisites.1.len() + changes.1.len() + 256);
+    let counts = [1, count(&prerequisites), count(&changes), 0];
+    wire::write_header(&mut message, Header { id, flags: OPCODE_UPDATE, counts });
+    wire::write_question(&mut message, zone, RecordType::SOA);
+    message.extend_from_slice(&prerequisites.1);
+    message.extend_from_slice(&changes.1);
+    message
+}
+
+/// Size of an answer that holds one RRset, as a resolver would receive it over TCP with EDNS and a cookie.
+///
+/// Past 65,535 bytes no DNS server can answer at all, and BIND then sends TC with no records even over TCP.
+pub fn answer_len(owner: &Name, rdatas: &[Rdata]) -> usize {
+    const OPT_AND_COOKIE: usize = 11 + 28;
+    let records: usize = rdatas.iter().map(|rdata| 12 + rdata.as_wire().len()).sum();
+    wire::HEADER_LEN + owner.len() + 4 + OPT_AND_COOKIE + records
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::Srv;
+
+    fn zone() -> Name {
+        "internal.local".parse().unwrap()
+    }
+
+    fn srv(host: u32) -> Rdata {
+        let target = format!("host-{host:05}.internal.local").parse().unwrap();
+        Rdata::srv(&Srv { priority: 0, weight: 0, port: 8080, target })
+    }
+
+    fn update(name: &str, before: std::ops::Range<u32>, after: std::ops::Range<u32>) -> NameUpdate {
+        let name: Name = format!("{name}.internal.local").parse().unwrap();
+        let key = RrsetKey::new(name.clone(), RecordType::SRV);
+        let (before, after) = (Rrset::new(300, before.map(srv)), Rrset::new(300, after.map(srv)));
+        let prerequisites = vec![match &before {
+            Some(before) => Prerequisite::Exactly(key.clone(), before.clone()),
+            None => Prerequisite::Absent(key.clone()),
+        }];
+        let changes = Change::between(key, before.as_ref(), after.as_ref()).into_iter().collect();
+        NameUpdate { name, prerequisites, changes }
+    }
+
+    #[test]
+    fn deletes_come_before_adds_and_sections_are_counted() {
+        let message = encode(7, &zone(), &[update("_a._tcp", 0..3, 2..5)]);
+        let parsed = wire::Message::parse(&message).unwrap();
+        assert_eq!(parsed.header.opcode(), 5);
+        assert_eq!(parsed.header.counts, [1, 3, 4, 0]);
+        let classes: Vec<_> = parsed.authorities.iter().map(|record| record.class).collect();
+        assert_eq!(classes, [CLASS_NONE, CLASS_NONE, CLASS_IN, CLASS_IN]);
+        assert!(parsed.answers.iter().all(|record| record.ttl == 0 && record.class == CLASS_IN));
+    }
+
+    #[test]
+    fn absence_is_class_none_without_data() {
+        let parsed = wire::Message::parse(&encode(7, &zone(), &[update("_a._tcp", 0..0, 0..1)])).unwrap();
+        assert_eq!((parsed.answers[0].class, parsed.answers[0].rdata.as_wire().len()), (CLASS_NONE, 0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn messages_concatenated_are_the_plan_and_each_fits(sizes in prop::collection::vec((0u32..40, 1u32..400), 0..16)) {
+            let updates: Vec<_> = sizes
+                .iter()
+                .enumerate()
+                .map(|(index, &(before, after))| update(&format!("_s{index}._tcp"), 0..before, 1..1 + after))
+                .collect();
+            let messages = pack(&zone(), &updates);
+            let rejoined: Vec<_> = messages.iter().cloned().flatten().collect();
+            prop_assert_eq!(rejoined, (0..updates.len()).collect::<Vec<_>>());
+            let (mut deletes, mut adds) = (0, 0);
+            for range in messages {
+                let alone = range.len() == 1;
+                let encoded = encode(1, &zone(), &updates[range.clone()]);
+                let expected: usize = updates[range].iter().map(|update| update.wire_len(&zone())).sum();
+                prop_assert_eq!(encoded.len(), base_len(&zone()) + expected);
+                let limit = if alone { MAX_NAME_BYTES } else { MESSAGE_BYTES };
+                prop_assert!(encoded.len() <= limit);
+                let parsed = wire::Message::parse(&encoded).unwrap();
+                prop_assert_eq!(parsed.authorities.len(), usize::from(parsed.header.counts[2]));
+                deletes += parsed.authorities.iter().filter(|record| record.class == CLASS_NONE).count();
+                adds += parsed.authorities.iter().filter(|record| record.class == CLASS_IN).count();
+            }
+            let planned = updates.iter().map(NameUpdate::record_counts);
+            prop_assert_eq!(planned.fold((0, 0), |sum, next| (sum.0 + next.0, sum.1 + next.1)), (deletes, adds));
+        }
+    }
+}
