@@ -1,0 +1,111 @@
+//! Names that the server would not change: left alone for a while, so that one bad name costs an update now
+//! and then and not an update per cycle.
+
+use std::collections::BTreeMap;
+
+use super::plan::Plan;
+use crate::model::{Name, Rrset, RrsetKey};
+use crate::protocol::update::NameUpdate;
+
+/// Seconds until the first retry.
+const FIRST_RETRY: u64 = 30;
+/// Longest wait between retries, seconds.
+const LONGEST_RETRY: u64 = 3600;
+
+/// The names set aside, with what was wanted of them and when it is tried again.
+#[derive(Debug, Clone, Default)]
+pub struct SetAside(BTreeMap<Name, Entry>);
+
+#[derive(Debug, Clone)]
+struct Entry {
+    wish: Vec<(RrsetKey, Option<Rrset>)>,
+    failures: u32,
+    retry_at: u64,
+    reason: String,
+}
+
+impl SetAside {
+    /// Whether this very wish failed before and its next try has not come. `now` in seconds since 1970.
+    pub fn holds(&self, update: &NameUpdate, now: u64) -> bool {
+        self.0.get(&update.name).is_some_and(|entry| entry.retry_at > now && entry.wish == wish(update))
+    }
+
+    /// Remembers a failure. The wait doubles with every failure of the same wish.
+    pub fn record(&mut self, update: &NameUpdate, reason: String, now: u64) {
+        let wish = wish(update);
+        let failures = match self.0.get(&update.name) {
+            Some(entry) if entry.wish == wish => entry.failures + 1,
+            _ => 0,
+        };
+        let wait = FIRST_RETRY.saturating_mul(1 << failures.min(10)).min(LONGEST_RETRY);
+        self.0.insert(update.name.clone(), Entry { wish, failures, retry_at: now + wait, reason });
+    }
+
+    /// Forgets the names that a plan does not want to change any more.
+    pub fn forget_done(&mut self, plan: &Plan) {
+        self.0.retain(|name, _| plan.updates.binary_search_by(|update| update.name.cmp(name)).is_ok());
+    }
+
+    /// What is set aside and why, in canonical order of names.
+    pub fn reasons(&self) -> impl Iterator<Item = (&Name, &str)> {
+        self.0.iter().map(|(name, entry)| (name, entry.reason.as_str()))
+    }
+
+    /// When the next name is due, seconds since 1970.
+    pub fn next_retry(&self) -> Option<u64> {
+        self.0.values().map(|entry| entry.retry_at).min()
+    }
+}
+
+fn wish(update: &NameUpdate) -> Vec<(RrsetKey, Option<Rrset>)> {
+    update.changes.iter().map(|change| (change.key.clone(), change.after.clone())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Change, Rdata, RecordType};
+
+    fn update(host: u8) -> NameUpdate {
+        let name: Name = "h.internal.local".parse().unwrap();
+        let key = RrsetKey::new(name.clone(), RecordType::A);
+        let after = Rrset::new(300, [Rdata::a([10, 0, 0, host].into())]);
+        NameUpdate {
+            name,
+            prerequisites: vec![],
+            changes: Change::between(key, None, after.as_ref()).into_iter().collect(),
+        }
+    }
+
+    #[test]
+    fn waits_longer_each_time_and_a_new_wish_goes_at_once() {
+        let mut aside = SetAside::default();
+        aside.record(&update(1), "REFUSED".into(), 1000);
+        assert!(aside.holds(&update(1), 1029) && !aside.holds(&update(1), 1030));
+        assert!(!aside.holds(&update(2), 1001));
+        aside.record(&update(1), "REFUSED".into(), 1030);
+        assert!(aside.holds(&update(1), 1089));
+        for _ in 0..40 {
+            aside.record(&update(1), "REFUSED".into(), 0);
+        }
+        assert_eq!(aside.next_retry(), Some(LONGEST_RETRY));
+    }
+
+    #[test]
+    fn what_is_no_longer_wanted_is_forgotten() {
+        let mut aside = SetAside::default();
+        aside.record(&update(1), "REFUSED".into(), 0);
+        let mut plan = Plan {
+            zone: "internal.local".parse().unwrap(),
+            serial: 1,
+            updates: vec![update(1)],
+            conflicts: vec![],
+            owned_names: 0,
+        };
+        aside.forget_done(&plan);
+        assert_eq!(aside.reasons().count(), 1);
+        plan.updates.clear();
+        aside.forget_done(&plan);
+        assert_eq!(aside.reasons().count(), 0);
+    }
+}

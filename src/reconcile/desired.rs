@@ -1,0 +1,175 @@
+//! From services to records: what each zone shall hold.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::model::{Catalogue, Instance, Name, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Srv};
+use crate::protocol::update;
+use crate::protocol::wire;
+
+/// What holds for a whole zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZonePolicy {
+    /// The zone.
+    pub name: Name,
+    /// TTL of what we publish, seconds, when the service names none.
+    pub ttl: u32,
+    /// How many records one RRset may hold: BIND refuses the 101st by default.
+    pub max_records_per_rrset: usize,
+}
+
+/// What one zone shall hold, of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Desired {
+    /// Every owner name with its RRsets.
+    pub names: BTreeMap<Name, BTreeMap<RecordType, Rrset>>,
+    /// TTL of the ownership markers, seconds.
+    pub marker_ttl: u32,
+    /// Names that cannot be published as desired, and why. Nothing at them is changed, neither way.
+    pub refused: BTreeMap<Name, Refusal>,
+}
+
+/// Why a name is not published at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// More records than one RRset may hold.
+    TooManyRecords {
+        /// Whose.
+        service: ServiceKey,
+        /// How many there are.
+        records: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// An answer that no DNS message can hold.
+    TooLarge {
+        /// Whose.
+        service: ServiceKey,
+        /// Bytes of the answer.
+        bytes: usize,
+    },
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManyRecords { service, records, limit } => write!(
+                f,
+                "{service} has {records} instances, but max_records_per_rrset is {limit} (BIND's own default for \
+                 max-records-per-type is 100): nothing of it was changed. Spread the instances over several services, \
+                 or raise the limit here and on the primary, every secondary and every resolver"
+            ),
+            Self::TooLarge { service, bytes } => write!(
+                f,
+                "the answer for {service} would take {bytes} bytes, and DNS stops at {}: nothing of it was changed. \
+                 Spread the instances over several services",
+                wire::MAX_MESSAGE
+            ),
+        }
+    }
+}
+
+/// What every zone shall hold. Zones come in the order of `policies`; a host's addresses go into the longest
+/// zone that it lies in.
+pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy]) -> Vec<Desired> {
+    let mut zones: Vec<_> =
+        policies.iter().map(|policy| Desired { marker_ttl: policy.ttl, ..Desired::default() }).collect();
+    for service in catalogue.values() {
+        for (index, key, rrset) in placed_records(service, policies) {
+            add(&mut zones[index], key, &rrset);
+        }
+        refuse_oversized(service, policies, &mut zones);
+    }
+    zones
+}
+
+fn add(zone: &mut Desired, key: RrsetKey, rrset: &Rrset) {
+    let slot = zone.names.entry(key.name).or_default().entry(key.record_type);
+    slot.and_modify(|there| *there = union(there, rrset)).or_insert_with(|| rrset.clone());
+}
+
+/// Two services that name the same host: the addresses are one set, at the smaller TTL.
+fn union(one: &Rrset, other: &Rrset) -> Rrset {
+    let rdatas = one.rdatas().iter().chain(other.rdatas()).cloned();
+    Rrset::new(one.ttl.min(other.ttl), rdatas).expect("the union of two sets that hold something")
+}
+
+fn refuse_oversized(service: &Service, policies: &[ZonePolicy], zones: &mut [Desired]) {
+    let Some(index) = policies.iter().position(|policy| policy.name == service.key.zone) else { return };
+    let Ok(owner) = service.key.owner_name() else { return };
+    let (policy, zone) = (&policies[index], &mut zones[index]);
+    let Some(srv) = zone.names.get(&owner).and_then(|sets| sets.get(&RecordType::SRV)) else { return };
+    let (records, limit) = (srv.rdatas().len(), policy.max_records_per_rrset);
+    let bytes = update::answer_len(&owner, srv.rdatas());
+    let refusal = if records > limit {
+        Refusal::TooManyRecords { service: service.key.clone(), records, limit }
+    } else if bytes > wire::MAX_MESSAGE {
+        Refusal::TooLarge { service: service.key.clone(), bytes }
+    } else {
+        return;
+    };
+    zone.names.remove(&owner);
+    zone.refused.insert(owner, refusal);
+}
+
+/// Every RRset that one service asks for: SRV and TXT at its own name, addresses at its hosts' names.
+pub fn records_of(service: &Service, policies: &[ZonePolicy]) -> Vec<(RrsetKey, Rrset)> {
+    placed_records(service, policies).into_iter().map(|(_, key, rrset)| (key, rrset)).collect()
+}
+
+/// The same, with the index of the zone that each RRset belongs to.
+fn placed_records(service: &Service, policies: &[ZonePolicy]) -> Vec<(usize, RrsetKey, Rrset)> {
+    let mut records = Vec::new();
+    let Some(index) = policies.iter().position(|policy| policy.name == service.key.zone) else { return records };
+    let ttl = service.ttl.unwrap_or(policies[index].ttl);
+    // Names were checked where the service was read; one that does not fit after all publishes nothing.
+    let Ok(owner) = service.key.owner_name() else { return records };
+    if let Some(srv) = Rrset::new(ttl, service.instances.iter().map(srv)) {
+        records.push((index, RrsetKey::new(owner.clone(), RecordType::SRV), srv));
+    }
+    if let Some(txt) = metadata(service).and_then(|rdata| Rrset::new(ttl, [rdata])) {
+        records.push((index, RrsetKey::new(owner, RecordType::TXT), txt));
+    }
+    for instance in &service.instances {
+        let Some(index) = zone_of(&instance.host, policies) else { continue };
+        for (record_type, rdatas) in addresses(&instance.addresses) {
+            if let Some(rrset) = Rrset::new(ttl, rdatas) {
+                records.push((index, RrsetKey::new(instance.host.clone(), record_type), rrset));
+            }
+        }
+    }
+    records
+}
+
+/// The zone that a name lies in: the one with the most labels, on label boundaries.
+fn zone_of(name: &Name, policies: &[ZonePolicy]) -> Option<usize> {
+    let inside = policies.iter().enumerate().filter(|(_, policy)| name.is_within(&policy.name));
+    inside.max_by_key(|(_, policy)| policy.name.len()).map(|(index, _)| index)
+}
+
+fn srv(instance: &Instance) -> Rdata {
+    Rdata::srv(&Srv {
+        priority: instance.priority,
+        weight: instance.weight,
+        port: instance.port.get(),
+        target: instance.host.clone(),
+    })
+}
+
+/// One TXT record with a string per key (RFC 6763 section 6), sorted by key.
+fn metadata(service: &Service) -> Option<Rdata> {
+    let strings: Vec<_> = service.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    (!strings.is_empty()).then(|| Rdata::txt(strings))
+}
+
+fn addresses(addresses: &[IpAddr]) -> [(RecordType, Vec<Rdata>); 2] {
+    let (mut v4, mut v6) = (Vec::new(), Vec::new());
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) => v4.push(Rdata::a(*address)),
+            IpAddr::V6(address) => v6.push(Rdata::aaaa(*address)),
+        }
+    }
+    [(RecordType::A, v4), (RecordType::AAAA, v6)]
+}
