@@ -1,3 +1,4 @@
 //! srvctl
+pub mod dns;
 pub mod model;
 pub mod protocol;
