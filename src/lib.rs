@@ -2,3 +2,4 @@
 pub mod dns;
 pub mod model;
 pub mod protocol;
+pub mod sources;
