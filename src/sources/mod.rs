@@ -3,8 +3,19 @@
 //! Reads and watches files and says what is wrong in them. Knows neither DNS servers nor the plan.
 
 mod duration;
+mod files;
+mod keep_last_good;
+mod pattern;
 mod service_file;
 pub mod toml_fields;
+mod watch;
 
 pub use duration::parse_duration;
+pub use files::{FileRead, Snapshot, catalogue, read};
+pub use keep_last_good::{KeepLastGood, Loaded};
+pub use pattern::Pattern;
 pub use service_file::{TTL_RANGE, parse};
+pub use watch::{WatchError, Watcher};
+
+#[cfg(test)]
+mod tests;

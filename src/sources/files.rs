@@ -1,0 +1,197 @@
+//! Reads the service files, and merges what they say into one catalogue.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::model::{Catalogue, Diagnostic, Instance, Name, Place, Service};
+
+use super::pattern::Pattern;
+use super::service_file;
+
+/// One file, read.
+#[derive(Debug, Clone)]
+pub struct FileRead {
+    /// Its content; empty when it could not be read.
+    pub text: Arc<str>,
+    /// Its services, or everything that is wrong with it.
+    pub services: Result<Vec<Service>, Vec<Diagnostic>>,
+}
+
+/// What reading all patterns found at one time.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Every file, sorted by path.
+    pub files: BTreeMap<PathBuf, FileRead>,
+    /// Directories that could not be looked into, with the reason: nobody knows which files are below them.
+    pub unknown: BTreeMap<PathBuf, Diagnostic>,
+}
+
+impl Snapshot {
+    /// Everything that is wrong, file by file.
+    pub fn errors(&self) -> Vec<Diagnostic> {
+        let broken = self.files.values().filter_map(|file| file.services.as_ref().err());
+        self.unknown.values().chain(broken.flatten()).cloned().collect()
+    }
+
+    /// All services, when nothing is wrong with any file.
+    ///
+    /// # Errors
+    /// Everything that is wrong, contradictions between files included.
+    pub fn catalogue(&self) -> Result<Catalogue, Vec<Diagnostic>> {
+        let errors = self.errors();
+        if errors.is_empty() { catalogue(self.files.values()) } else { Err(errors) }
+    }
+}
+
+/// Reads every file that the patterns match. `zones` are the managed zones.
+///
+/// A file named without wildcards must exist, and so must the directory of a pattern: its absence is an error and
+/// not an empty set, since a file system that is not mounted must not remove services.
+pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    for pattern in patterns {
+        if let Some(path) = pattern.literal() {
+            let file = read_file(path, zones).unwrap_or_else(|| broken(path, "does not exist"));
+            snapshot.files.insert(path.to_owned(), file);
+            continue;
+        }
+        let directory = pattern.directory();
+        if let Err(error) = std::fs::read_dir(directory) {
+            snapshot.unknown.insert(directory.to_owned(), unreadable(directory, &error));
+            continue;
+        }
+        for found in pattern.expand() {
+            match found {
+                Err(error) => {
+                    snapshot.unknown.insert(error.path().to_owned(), unreadable(error.path(), error.error()));
+                }
+                Ok(path) if path.is_dir() || snapshot.files.contains_key(&path) => {}
+                Ok(path) => {
+                    if let Some(file) = read_file(&path, zones) {
+                        snapshot.files.insert(path, file);
+                    }
+                }
+            }
+        }
+    }
+    snapshot
+}
+
+/// None when the file is gone.
+fn read_file(path: &Path, zones: &[Name]) -> Option<FileRead> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        // A link to nowhere is not a file that somebody removed.
+        Err(error) if error.kind() == ErrorKind::NotFound && !path.is_symlink() => return None,
+        Err(error) => return Some(broken(path, &format!("cannot be read: {}", plain(&error)))),
+    };
+    let file: Arc<str> = path.to_string_lossy().into();
+    match String::from_utf8(bytes) {
+        Ok(text) => {
+            let text = text.into();
+            let services = service_file::parse(&file, &text, zones);
+            Some(FileRead { text, services })
+        }
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            Some(broken(path, &format!("is not UTF-8 text: byte {at} is part of no character")))
+        }
+    }
+}
+
+fn broken(path: &Path, reason: &str) -> FileRead {
+    let shown = path.to_string_lossy();
+    let error = Diagnostic::about_file(&*shown, format!("the service file {reason}"));
+    FileRead { text: "".into(), services: Err(vec![error]) }
+}
+
+fn unreadable(directory: &Path, error: &std::io::Error) -> Diagnostic {
+    let message = format!("the directory of service files cannot be read: {}", plain(error));
+    Diagnostic::about_file(&*directory.to_string_lossy(), message)
+}
+
+/// The system's words, without "(os error 2)".
+fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+/// Merges files into one catalogue. Files with errors count as without services.
+///
+/// # Errors
+/// Services defined twice (names compare without case), and hosts that are given different addresses in two
+/// places; both places are named. A host listed with addresses in one place and without in another is fine.
+pub fn catalogue<'a>(files: impl IntoIterator<Item = &'a FileRead>) -> Result<Catalogue, Vec<Diagnostic>> {
+    let mut merge = Merge::default();
+    for file in files {
+        for service in file.services.iter().flatten() {
+            merge.add(service, &file.text);
+        }
+    }
+    if merge.errors.is_empty() { Ok(merge.catalogue) } else { Err(merge.errors) }
+}
+
+#[derive(Default)]
+struct Merge<'a> {
+    catalogue: Catalogue,
+    /// By owner name, which compares without case.
+    services: BTreeMap<Name, &'a Service>,
+    /// The first instance that gives addresses to the host.
+    hosts: BTreeMap<&'a Name, &'a Instance>,
+    errors: Vec<Diagnostic>,
+}
+
+impl<'a> Merge<'a> {
+    fn add(&mut self, service: &'a Service, text: &Arc<str>) {
+        for instance in &service.instances {
+            self.add_host(instance, text);
+        }
+        let Ok(owner_name) = service.key.owner_name() else {
+            return; // refused when its file was parsed
+        };
+        if let Some(first) = self.services.get(&owner_name) {
+            let message = format!("service `{}` is defined twice; first at {}", service.key, first.place);
+            let help = "keep one, and move its instances there";
+            self.errors.push(at_place(&service.place, text, message).help(help));
+        } else {
+            self.services.insert(owner_name, service);
+            self.catalogue.insert(service.key.clone(), service.clone());
+        }
+    }
+
+    fn add_host(&mut self, instance: &'a Instance, text: &Arc<str>) {
+        if instance.addresses.is_empty() {
+            return;
+        }
+        let first = *self.hosts.entry(&instance.host).or_insert(instance);
+        let sorted = |instance: &Instance| {
+            let mut addresses = instance.addresses.clone();
+            addresses.sort_unstable();
+            addresses
+        };
+        if sorted(first) != sorted(instance) {
+            let shown = |addresses: &[std::net::IpAddr]| {
+                addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            };
+            let message = format!(
+                "host `{}` has the addresses {} here, and {} at {}",
+                instance.host,
+                shown(&instance.addresses),
+                shown(&first.addresses),
+                first.place
+            );
+            let help = "give the same addresses in both places, or in one only";
+            self.errors.push(at_place(&instance.place, text, message).help(help));
+        }
+    }
+}
+
+/// A diagnostic about the rest of the line at a place.
+fn at_place(place: &Place, text: &Arc<str>, message: String) -> Diagnostic {
+    let start: usize = text.split_inclusive('\n').take(place.line - 1).map(str::len).sum();
+    let line = text[start..].lines().next().unwrap_or_default();
+    let before = line.chars().take(place.column - 1).map(char::len_utf8).sum::<usize>();
+    Diagnostic::at(&place.file, text, start + before..start + line.trim_end().len().max(before), message)
+}

@@ -1,0 +1,82 @@
+//! Which version of each service file is in force.
+//!
+//! Stale beats partial: a service that leaves the catalogue leaves DNS, and Prometheus drops its targets, so
+//! nothing leaves because something else broke.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::model::{Catalogue, Diagnostic};
+
+use super::files::{FileRead, Snapshot, catalogue};
+
+/// Remembers the last good version of every file.
+///
+/// It judges files by their paths, so a changed list of patterns or zones wants a new one.
+#[derive(Debug, Default)]
+pub struct KeepLastGood {
+    /// None until everything was good once.
+    in_force: Option<InForce>,
+}
+
+#[derive(Debug)]
+struct InForce {
+    files: BTreeMap<PathBuf, FileRead>,
+    catalogue: Catalogue,
+}
+
+/// What to act on, and what to complain about.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The services in force; none as long as there never was a read without errors, because acting on the
+    /// readable rest would remove what the broken files publish.
+    pub catalogue: Option<Catalogue>,
+    /// What is wrong now.
+    pub errors: Vec<Diagnostic>,
+}
+
+impl KeepLastGood {
+    /// Takes a new reading.
+    ///
+    /// - A good file counts as it is, and a broken or unreadable one as it last was.
+    /// - A file that is gone counts no more, except when its directory cannot be read, or when some file is
+    ///   broken of which no good version is known: that may be the same file under a new name.
+    /// - When files that are good each for itself contradict each other, everything stays as it last was.
+    pub fn take(&mut self, snapshot: Snapshot) -> Loaded {
+        let mut errors = snapshot.errors();
+        let Some(before) = &self.in_force else {
+            if errors.is_empty() {
+                match catalogue(snapshot.files.values()) {
+                    Ok(catalogue) => self.in_force = Some(InForce { files: snapshot.files, catalogue }),
+                    Err(contradictions) => errors = contradictions,
+                }
+            }
+            return self.loaded(errors);
+        };
+        let files = merged(&before.files, snapshot);
+        match catalogue(files.values()) {
+            Ok(catalogue) => self.in_force = Some(InForce { files, catalogue }),
+            Err(contradictions) => errors.extend(contradictions),
+        }
+        self.loaded(errors)
+    }
+
+    fn loaded(&self, errors: Vec<Diagnostic>) -> Loaded {
+        Loaded { catalogue: self.in_force.as_ref().map(|in_force| in_force.catalogue.clone()), errors }
+    }
+}
+
+fn merged(before: &BTreeMap<PathBuf, FileRead>, snapshot: Snapshot) -> BTreeMap<PathBuf, FileRead> {
+    let Snapshot { files: read, unknown } = snapshot;
+    let unheard_of = |(path, file): (&PathBuf, &FileRead)| file.services.is_err() && !before.contains_key(path);
+    let keep_all = read.iter().any(unheard_of);
+    let is_kept = |path: &PathBuf| {
+        let broken = read.get(path).is_some_and(|file| file.services.is_err());
+        let gone = !read.contains_key(path);
+        broken || (gone && (keep_all || unknown.keys().any(|directory| path.starts_with(directory))))
+    };
+    let kept: BTreeMap<_, _> =
+        before.iter().filter(|(path, _)| is_kept(path)).map(|(p, f)| (p.clone(), f.clone())).collect();
+    let good = read.into_iter().filter(|(_, file)| file.services.is_ok());
+    good.chain(kept).collect()
+}

@@ -1,0 +1,134 @@
+//! Tells when service files may have changed.
+//!
+//! Only a hint: whoever is woken reads everything again. What watching cannot see, such as a change behind a
+//! symbolic link, on a network file system, or while the kernel's queue overflows, the interval finds.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::pattern::Pattern;
+
+/// Silence that ends a change: editors write a new file and rename it, which is several events.
+const QUIET: Duration = Duration::from_millis(200);
+/// Longest wait for silence, so that a file written without pause cannot hold back the others.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Files cannot be watched here; the interval still finds every change.
+#[derive(Debug, thiserror::Error)]
+#[error("service files cannot be watched, so changes wait for the next interval")]
+pub struct WatchError(#[source] notify::Error);
+
+/// Watches the directories of service files.
+#[derive(Debug)]
+pub struct Watcher {
+    system: RecommendedWatcher,
+    signal: Arc<Notify>,
+    directories: Directories,
+    /// When the change that is being waited out began; kept here so that dropping the future loses nothing.
+    began: Option<Instant>,
+}
+
+impl Watcher {
+    /// Starts watching.
+    ///
+    /// # Errors
+    /// When the system gives no watcher. A directory that cannot be watched, perhaps because it does not exist
+    /// yet, is no error: its parents are watched too, and every change tries again.
+    pub fn new(patterns: &[Pattern]) -> Result<Self, WatchError> {
+        let signal = Arc::new(Notify::new());
+        let directories = directories(patterns);
+        let interest = Interest { patterns: patterns.to_vec(), directories: directories.keys().cloned().collect() };
+        let bell = Arc::clone(&signal);
+        let system = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.map_or(true, |event| interest.in_event(&event)) {
+                bell.notify_one();
+            }
+        })
+        .map_err(WatchError)?;
+        let mut watcher = Self { system, signal, directories, began: None };
+        watcher.watch();
+        Ok(watcher)
+    }
+
+    /// Returns when something may have changed and then stayed quiet for a moment.
+    ///
+    /// Safe to drop and call again: a change that was noticed meanwhile is not lost.
+    pub async fn changed(&mut self) {
+        if self.began.is_none() {
+            self.signal.notified().await;
+        }
+        let began = *self.began.get_or_insert_with(Instant::now);
+        while began.elapsed() < PATIENCE && tokio::time::timeout(QUIET, self.signal.notified()).await.is_ok() {}
+        self.began = None;
+        // Before the caller reads, so that nothing falls between: a directory made anew has no watch yet.
+        self.watch();
+    }
+
+    fn watch(&mut self) {
+        let mut wanted = self.directories.clone();
+        for directory in self.directories.keys() {
+            // The nearest directory above tells when this one is made, removed or replaced.
+            if let Some(above) = directory.ancestors().skip(1).find(|above| above.is_dir()) {
+                wanted.entry(above.to_owned()).or_insert(RecursiveMode::NonRecursive);
+            }
+        }
+        for (directory, mode) in wanted {
+            // An old watch may belong to a directory that was replaced under the same name.
+            self.system.unwatch(&directory).ok();
+            if let Err(error) = self.system.watch(&directory, mode) {
+                tracing::debug!(directory = %directory.display(), %error, "not watched");
+            }
+        }
+    }
+}
+
+/// Absolute paths, and whether what is below them matters too.
+type Directories = BTreeMap<PathBuf, RecursiveMode>;
+
+fn directories(patterns: &[Pattern]) -> Directories {
+    let mut directories = Directories::new();
+    for pattern in patterns {
+        let Ok(directory) = std::path::absolute(pattern.directory()) else {
+            continue;
+        };
+        let mode = directories.entry(directory).or_insert(RecursiveMode::NonRecursive);
+        if pattern.is_deep() {
+            *mode = RecursiveMode::Recursive;
+        }
+    }
+    directories
+}
+
+/// Which events matter.
+struct Interest {
+    patterns: Vec<Pattern>,
+    directories: Vec<PathBuf>,
+}
+
+impl Interest {
+    fn in_event(&self, event: &notify::Event) -> bool {
+        let only_read = match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => false,
+            EventKind::Access(_) => true, // our own reading among them
+            _ => false,
+        };
+        // Without paths, events were lost.
+        !only_read && (event.paths.is_empty() || event.paths.iter().any(|path| self.in_path(path)))
+    }
+
+    fn in_path(&self, path: &Path) -> bool {
+        // Kubernetes replaces a mounted directory's files at once by renaming the link `..data`.
+        let swapped = path.file_name().is_some_and(|name| name == "..data");
+        let is_ours = |pattern: &Pattern| pattern.matches_file_name(path) || (pattern.is_deep() && path.is_dir());
+        swapped
+            || self.directories.iter().any(|directory| directory.starts_with(path))
+            || self.patterns.iter().any(is_ours)
+    }
+}
