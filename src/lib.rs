@@ -1,4 +1,5 @@
 //! srvctl
+pub mod config;
 pub mod dns;
 pub mod model;
 pub mod protocol;

@@ -1,0 +1,21 @@
+//! What holds when the configuration does not say; `config/srvctl.toml` documents the same values.
+
+use std::time::Duration;
+
+/// Where the configuration is when neither `--config` nor `$SRVCTL_CONFIG` says.
+pub const CONFIG: &str = "/etc/srvctl/srvctl.toml";
+
+/// What `StateDirectory=srvctl` of systemd gives.
+pub const STATE_DIR: &str = "/var/lib/srvctl";
+
+/// How long drift can live unseen when no NOTIFY comes; a check of an unchanged zone costs one SOA query.
+pub const INTERVAL: Duration = Duration::from_secs(30);
+
+/// What `RuntimeDirectory=srvctl` of systemd gives.
+pub const SOCKET: &str = "/run/srvctl/srvctl.sock";
+
+/// Seconds. Prometheus looks up every 30 s, and its resolver asks the server for changes this often at most.
+pub const TTL: u32 = 300;
+
+/// BIND's `max-records-per-type` (from 9.18.28 on): it refuses the 101st record of a set.
+pub const MAX_RECORDS_PER_RRSET: u32 = 100;

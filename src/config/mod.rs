@@ -1,0 +1,108 @@
+//! `srvctl.toml`: from text to values that need no further checking, or to everything that is wrong with it.
+//!
+//! Loads the key files too, so that their errors come with the others. Opens no socket.
+
+pub mod defaults;
+mod read;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::dns::TsigKey;
+use crate::model::{Diagnostic, Name, OwnerId, Server};
+use crate::sources::Pattern;
+
+/// The whole configuration. Relative paths in the file are relative to the file, and resolved here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// Identity in the ownership markers.
+    pub owner: OwnerId,
+    /// Which files hold the desired services.
+    pub services: Vec<Pattern>,
+    /// `[daemon]`
+    pub daemon: DaemonConfig,
+    /// `[api]`
+    pub api: ApiConfig,
+    /// Every `[[zone]]`, in the order of the file; at least one.
+    pub zones: Vec<ZoneConfig>,
+    /// What works and should be changed all the same, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// `[daemon]`: the long-running reconciler.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonConfig {
+    /// Where it keeps what must survive a restart.
+    pub state_dir: PathBuf,
+    /// Time between full checks when nothing signals a change.
+    pub interval: Duration,
+}
+
+/// `[api]`: how local clients reach the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiConfig {
+    /// The unix socket.
+    pub socket: PathBuf,
+}
+
+/// One `[[zone]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneConfig {
+    /// Its apex.
+    pub name: Name,
+    /// The server that takes updates and gives transfers.
+    pub primary: Server,
+    /// Where the key came from.
+    pub key_file: PathBuf,
+    /// Signs updates and transfers.
+    pub key: TsigKey,
+    /// TTL in seconds of records whose service names none.
+    pub ttl: u32,
+    /// Records per RRset that the primary accepts.
+    pub max_records_per_rrset: u32,
+    /// Where the primary's NOTIFY messages arrive. Accepted and kept, not used yet.
+    pub notify_listen: Option<SocketAddr>,
+    /// Through whom published services are looked up again; the primary when nothing is said.
+    pub verify: Vec<VerifyThrough>,
+}
+
+/// Whom to ask when verifying.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifyThrough {
+    /// The resolvers of `/etc/resolv.conf`, with its search list and options.
+    System,
+    /// One server.
+    Server(Server),
+}
+
+impl Config {
+    /// The names of all managed zones, in the order of the file.
+    pub fn zone_names(&self) -> Vec<Name> {
+        self.zones.iter().map(|zone| zone.name.clone()).collect()
+    }
+}
+
+/// Which configuration file: the one of `--config`, else of `$SRVCTL_CONFIG`, else [`defaults::CONFIG`].
+pub fn locate(flag: Option<PathBuf>) -> PathBuf {
+    let from_environment = || std::env::var_os("SRVCTL_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    flag.or_else(from_environment).unwrap_or_else(|| PathBuf::from(defaults::CONFIG))
+}
+
+/// Loads a configuration with its key files.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
+    let shown = path.to_string_lossy();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let help = "name another file with `--config FILE` or in `$SRVCTL_CONFIG`";
+        vec![Diagnostic::about_file(&*shown, format!("the configuration cannot be read: {error}")).help(help)]
+    })?;
+    read::config(path, &text.into())
+}
+
+#[cfg(test)]
+mod tests;

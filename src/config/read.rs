@@ -1,0 +1,182 @@
+//! The tables and keys of `srvctl.toml`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use crate::dns::TsigKey;
+use crate::model::{Diagnostic, Name, Place, Server};
+use crate::sources::toml_fields::{self, Fields};
+use crate::sources::{Pattern, TTL_RANGE, parse_duration};
+
+use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults};
+
+/// More SRV records than a DNS message can hold (65,535 bytes, at least 21 each) need no setting.
+const MAX_RECORDS_LIMIT: u32 = 3_000;
+
+/// Shorter intervals are load without use, longer ones are a daemon that sleeps.
+const INTERVAL_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+
+pub(super) fn config(path: &Path, text: &Arc<str>) -> Result<Config, Vec<Diagnostic>> {
+    let file: Arc<str> = path.to_string_lossy().into();
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let mut keys = Keys { directory, errors: Vec::new(), warnings: Vec::new() };
+    let config = toml_fields::read(&file, text, |root| root_table(root, path, &mut keys));
+    let Keys { errors: key_errors, warnings, .. } = keys;
+    match config {
+        Ok(config) if key_errors.is_empty() => Ok(Config { warnings, ..config }),
+        Ok(_) => Err(key_errors),
+        Err(errors) => Err(errors.into_iter().chain(key_errors).collect()),
+    }
+}
+
+/// Loads key files on the way, and keeps what they complain about: their errors are about other files.
+struct Keys<'p> {
+    directory: &'p Path,
+    errors: Vec<Diagnostic>,
+    warnings: Vec<String>,
+}
+
+fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Option<Config> {
+    root.require(&[("owner", "owner = \"dns1\""), ("services", "services = [\"services.d/*.toml\"]")]);
+    let directory = keys.directory;
+    let owner = root.parsed("owner", |text| text.parse().map_err(|error| format!("{error}")));
+    let services = patterns(root, directory);
+    let daemon = root.table("daemon", |fields| Some(daemon(fields, directory)));
+    let api = root.table("api", |fields| Some(api(fields, directory)));
+    let has_zones = root.has("zone");
+    let mut seen = BTreeMap::new();
+    let zones = root.each("zone", "zone", |fields| zone(fields, keys, &mut seen));
+    if !has_zones || zones.as_ref().is_some_and(Vec::is_empty) {
+        root.report_missing("no zone is configured", "add a `[[zone]]` with `name`, `primary` and `key_file`");
+    }
+    Some(Config {
+        path: path.to_owned(),
+        owner: owner?.into_inner(),
+        services: services?,
+        daemon: daemon.unwrap_or_else(default_daemon),
+        api: api.unwrap_or_else(|| ApiConfig { socket: defaults::SOCKET.into() }),
+        zones: zones?.into_iter().collect::<Option<_>>()?,
+        warnings: Vec::new(),
+    })
+}
+
+fn patterns(root: &mut Fields<'_, '_>, directory: &Path) -> Option<Vec<Pattern>> {
+    let texts = root.strings("services")?.into_inner();
+    let patterns =
+        texts.iter().filter_map(|text| root.parse(text, |text| Pattern::new(directory, text))).map(Spanned::into_inner);
+    Some(patterns.collect())
+}
+
+fn default_daemon() -> DaemonConfig {
+    DaemonConfig { state_dir: defaults::STATE_DIR.into(), interval: defaults::INTERVAL }
+}
+
+fn daemon(fields: &mut Fields<'_, '_>, directory: &Path) -> DaemonConfig {
+    let state_dir = path(fields, "state_dir", directory);
+    let interval = fields.parsed("interval", |text| {
+        let interval = parse_duration(text)?;
+        let fits = INTERVAL_RANGE.contains(&interval);
+        fits.then_some(interval).ok_or_else(|| format!("`interval` must be from 1s to 24h, not {text}"))
+    });
+    let default = default_daemon();
+    DaemonConfig {
+        state_dir: state_dir.unwrap_or(default.state_dir),
+        interval: interval.map_or(default.interval, Spanned::into_inner),
+    }
+}
+
+fn api(fields: &mut Fields<'_, '_>, directory: &Path) -> ApiConfig {
+    ApiConfig { socket: path(fields, "socket", directory).unwrap_or_else(|| defaults::SOCKET.into()) }
+}
+
+fn path(fields: &mut Fields<'_, '_>, key: &'static str, directory: &Path) -> Option<PathBuf> {
+    let parse = |text: &str| match text {
+        "" => Err(format!("`{key}` is empty")),
+        path => Ok(directory.join(path)),
+    };
+    fields.parsed(key, parse).map(Spanned::into_inner)
+}
+
+fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Name, Place>) -> Option<ZoneConfig> {
+    fields.require(&[
+        ("name", "name = \"internal.local\""),
+        ("primary", "primary = \"127.0.0.1:53\""),
+        ("key_file", "key_file = \"internal.local.key\""),
+    ]);
+    let name = fields.parsed("name", |text| text.parse::<Name>().map_err(|error| format!("zone `{text}` {error}")));
+    let primary = fields.parsed("primary", server).map(Spanned::into_inner);
+    let key = key(fields, keys);
+    let ttl = fields.integer("ttl", TTL_RANGE).unwrap_or(defaults::TTL);
+    let max_records = fields.integer("max_records_per_rrset", 1..=MAX_RECORDS_LIMIT);
+    let notify_listen = fields.parsed("notify_listen", |text| {
+        let wrong = |_| format!("`{text}` is not an address to listen on: write `127.0.0.1:5301` or `[::1]:5301`");
+        text.parse::<SocketAddr>().map_err(wrong)
+    });
+    let verify = verify(fields);
+    if let Some(name) = &name {
+        if let Some(first) = seen.get(name.get_ref()) {
+            let message = format!("zone `{}` is configured twice; first at {first}", name.get_ref());
+            fields.report_with_help(name.span(), message, "keep one of the two");
+        } else {
+            seen.insert(name.get_ref().clone(), fields.place());
+        }
+    }
+    let primary = primary?;
+    let (key_file, key) = key?;
+    Some(ZoneConfig {
+        name: name?.into_inner(),
+        verify: verify.unwrap_or_else(|| vec![VerifyThrough::Server(primary.clone())]),
+        primary,
+        key_file,
+        key,
+        ttl,
+        max_records_per_rrset: max_records.unwrap_or(defaults::MAX_RECORDS_PER_RRSET),
+        notify_listen: notify_listen.map(Spanned::into_inner),
+    })
+}
+
+fn server(text: &str) -> Result<Server, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+fn key(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>) -> Option<(PathBuf, TsigKey)> {
+    let file = fields.string("key_file")?;
+    let path = keys.directory.join(file.get_ref());
+    match TsigKey::load(&path) {
+        Ok(key) => {
+            // Zones can share a key file; one warning is enough.
+            let warning = TsigKey::warning_for_permissions(&path);
+            keys.warnings.extend(warning.filter(|warning| !keys.warnings.contains(warning)));
+            Some((path, key))
+        }
+        Err(errors) => {
+            for error in errors {
+                // A file that is not there is an error of the line that names it.
+                match error.excerpt {
+                    None => fields.report(file.span(), format!("{}: {}", error.file, error.message)),
+                    Some(_) if keys.errors.contains(&error) => {}
+                    Some(_) => keys.errors.push(error),
+                }
+            }
+            None
+        }
+    }
+}
+
+fn verify(fields: &mut Fields<'_, '_>) -> Option<Vec<VerifyThrough>> {
+    let texts = fields.string_or_strings("verify")?;
+    if texts.get_ref().is_empty() {
+        fields.report_with_help(texts.span(), "`verify` names no server", "remove the line to check at the primary");
+    }
+    let through = |text: &str| match text {
+        "system" => Ok(VerifyThrough::System),
+        other => server(other).map(VerifyThrough::Server),
+    };
+    let checked = texts.get_ref().iter().filter_map(|text| fields.parse(text, through)).map(Spanned::into_inner);
+    Some(checked.collect())
+}

@@ -1,0 +1,175 @@
+use std::fs;
+
+use super::*;
+
+const KEY: &str = "key \"srvctl\" { algorithm hmac-sha256; secret \"c2VjcmV0LXNlY3JldC1zZWNyZXQ=\"; };";
+
+const FULL: &str = r#"
+owner = "dns1"
+services = ["services.d/*.toml", "/srv/more.toml"]
+
+[daemon]
+state_dir = "state"
+interval = "1m30s"
+
+[api]
+socket = "/run/x.sock"
+
+[[zone]]
+name = "internal.local"
+primary = "127.0.0.1:5300"
+key_file = "good.key"
+ttl = 60
+max_records_per_rrset = 50
+notify_listen = "127.0.0.1:5301"
+verify = ["system", "192.0.2.1"]
+
+[[zone]]
+name = "other.local."
+primary = "ns.other.local"
+key_file = "good.key"
+"#;
+
+fn load_text(text: &str) -> (tempfile::TempDir, Result<Config, Vec<Diagnostic>>) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("good.key"), KEY).unwrap();
+    fs::write(directory.path().join("md5.key"), KEY.replace("sha256", "md5")).unwrap();
+    let path = directory.path().join("srvctl.toml");
+    fs::write(&path, text).unwrap();
+    let config = load(&path);
+    (directory, config)
+}
+
+fn errors(text: &str) -> Vec<String> {
+    let (_directory, config) = load_text(text);
+    config.unwrap_err().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn reads_every_key() {
+    let (directory, config) = load_text(FULL);
+    let config = config.unwrap();
+    assert_eq!(config.owner.to_string(), "dns1");
+    assert_eq!(config.services.len(), 2);
+    assert_eq!(config.daemon.state_dir, directory.path().join("state"));
+    assert_eq!(config.daemon.interval, Duration::from_secs(90));
+    assert_eq!(config.api.socket, Path::new("/run/x.sock"));
+    let names: Vec<_> = config.zone_names().iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["internal.local.", "other.local."]);
+    let zone = &config.zones[0];
+    assert_eq!((zone.ttl, zone.max_records_per_rrset), (60, 50));
+    assert_eq!(zone.primary, Server::new("127.0.0.1", 5300));
+    assert_eq!(zone.key.name().to_string(), "srvctl.");
+    assert_eq!(zone.notify_listen, Some("127.0.0.1:5301".parse().unwrap()));
+    assert_eq!(zone.verify, [VerifyThrough::System, VerifyThrough::Server(Server::new("192.0.2.1", 53))]);
+}
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let (_directory, config) =
+        load_text("owner = \"a\"\nservices = []\n[[zone]]\nname = \"z\"\nprimary = \"h\"\nkey_file = \"good.key\"\n");
+    let config = config.unwrap();
+    assert_eq!(config.daemon.state_dir, Path::new(defaults::STATE_DIR));
+    assert_eq!(config.daemon.interval, defaults::INTERVAL);
+    assert_eq!(config.api.socket, Path::new(defaults::SOCKET));
+    let zone = &config.zones[0];
+    assert_eq!((zone.ttl, zone.max_records_per_rrset), (300, 100));
+    assert_eq!(zone.verify, [VerifyThrough::Server(zone.primary.clone())]);
+    assert_eq!(zone.notify_listen, None);
+}
+
+#[test]
+fn all_errors_come_at_once_in_the_order_of_the_text() {
+    let errors = errors(
+        r#"ownr = "dns1"
+services = ["services.d/*.toml", 3, "[x"]
+
+[daemon]
+interval = "30"
+state_dir = 5
+
+[api]
+sockt = "x"
+
+[[zone]]
+name = "internal..local"
+primary = "127.0.0.1:0"
+key_file = "missing.key"
+ttl = 0
+max_records_per_rrset = "100"
+notify_listen = "localhost:53"
+verify = []
+
+[[zone]]
+name = "z"
+primary = "h"
+key_file = "md5.key"
+
+[[zone]]
+name = "Z."
+"#,
+    );
+    let expected = [
+        ("needs the key `owner`", "srvctl.toml:1:1", "add `owner = \"dns1\"`"),
+        ("unknown key `ownr`", "srvctl.toml:1:1", "did you mean `owner`?"),
+        ("`services` must be a list of strings, and this is an integer", "toml:2:34", ""),
+        ("`[x` is not a pattern of files", "toml:2:37", ""),
+        ("`30` is not a length of time: write it as `30s`", "toml:5:12", ""),
+        ("`state_dir` must be a string in quotes, not an integer", "toml:6:13", ""),
+        ("unknown key `sockt` in `[api]`", "toml:9:1", "did you mean `socket`?"),
+        ("zone `internal..local` has an empty label", "toml:12:8", ""),
+        ("`127.0.0.1:0` is not a server", "toml:13:11", ""),
+        ("missing.key: the key file cannot be read: No such file", "toml:14:12", ""),
+        ("`ttl` must be from 1 to 604800, not 0", "toml:15:7", ""),
+        ("`max_records_per_rrset` must be an integer without quotes, not a string", "toml:16:25", ""),
+        ("`localhost:53` is not an address to listen on", "toml:17:17", ""),
+        ("`verify` names no server", "toml:18:10", "remove the line"),
+        ("`[[zone]]` needs the key `primary`", "toml:25:1", ""),
+        ("`[[zone]]` needs the key `key_file`", "toml:25:1", ""),
+        ("zone `Z.` is configured twice; first at", "toml:26:8", ""),
+        ("hmac-md5 is refused", "md5.key:1:26", "tsig-keygen"),
+    ];
+    for ((message, place, help), error) in expected.iter().zip(&errors) {
+        assert!(error.contains(message) && error.contains(place) && error.contains(help), "{message}:\n{error}");
+    }
+    assert_eq!(errors.len(), expected.len(), "{}", errors.join("\n"));
+}
+
+#[test]
+fn a_zone_is_needed() {
+    let errors = errors("owner = \"a\"\nservices = []\n");
+    assert!(errors[0].contains("no zone is configured"), "{}", errors[0]);
+}
+
+#[test]
+fn a_missing_file_says_how_to_name_another() {
+    let shown = load(Path::new("/nonexistent/srvctl.toml")).unwrap_err()[0].to_string();
+    assert!(shown.contains("/nonexistent/srvctl.toml") && shown.contains("--config FILE"), "{shown}");
+}
+
+#[test]
+fn the_flag_names_the_file() {
+    assert_eq!(locate(Some("x.toml".into())), Path::new("x.toml"));
+}
+
+#[test]
+fn brackets_in_the_directory_are_no_pattern() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = directory.path().join("a[b]*");
+    fs::create_dir(&inside).unwrap();
+    fs::write(inside.join("s.toml"), "# none").unwrap();
+    let pattern = Pattern::new(&inside, "*.toml").unwrap();
+    let snapshot = crate::sources::read(&[pattern], &[]);
+    assert_eq!(snapshot.files.len(), 1);
+    assert!(snapshot.errors().is_empty());
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_a_configuration_or_errors(text in "(.|\n){0,120}|([ \n\"\\[\\]=.{}',]|owner|services|zone|daemon|a|1|ü){0,40}") {
+        let loaded = read::config(Path::new("srvctl.toml"), &text.into());
+        for error in loaded.err().into_iter().flatten() {
+            proptest::prop_assert!(!error.to_string().is_empty());
+        }
+    }
+}
