@@ -1,7 +1,7 @@
 //! The DNS servers: keys, transfers, updates and look-ups over the network.
-//!
-//! The DNS library's message and transport types stay in this room.
 
 mod key;
+mod lookup;
 
 pub use key::{Algorithm, TsigKey};
+pub use lookup::{LookupReport, Options, Resolver, lookup};
