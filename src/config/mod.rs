@@ -70,7 +70,7 @@ pub struct ZoneConfig {
 }
 
 /// Whom to ask when verifying.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum VerifyThrough {
     /// The resolvers of `/etc/resolv.conf`, with its search list and options.
     System,

@@ -21,7 +21,7 @@ impl Rcode {
     pub const NOTZONE: Self = Self(10);
 }
 
-/// The mnemonics of codes 0 to 10 and 16.
+/// The mnemonics of codes 0 to 10.
 const MNEMONICS: [&str; 11] = [
     "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH",
     "NOTZONE",
@@ -32,12 +32,25 @@ impl fmt::Display for Rcode {
         match (self.0, MNEMONICS.get(usize::from(self.0))) {
             (_, Some(mnemonic)) => f.pad(mnemonic),
             (16, None) => f.pad("BADVERS"),
+            (23, None) => f.pad("BADCOOKIE"),
             (other, None) => f.pad(&format!("RCODE{other}")),
         }
     }
 }
 
+impl serde::Serialize for Rcode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Rcode {
+    /// Whether Prometheus takes a reply with this code as an answer; any other sends it to the next server
+    /// (prometheus `discovery/dns/dns.go`, `lookupFromAnyServer`).
+    pub fn is_viable(self) -> bool {
+        self == Self::NOERROR || self == Self::NXDOMAIN
+    }
+
     /// Whether the code speaks about the whole exchange, not about a name in it: then there is no offending
     /// name to look for.
     pub fn concerns_whole_message(self) -> bool {

@@ -5,8 +5,9 @@
 use srvctl::dns::{LookupReport, Options, Resolver, lookup};
 use srvctl::model::{Name, Rdata, RecordType, Server};
 use srvctl::protocol::lookup::{
-    Emptiness, Failure, Outcome, Rcode, Suspicion, Then, Transport, Unknown, UnpackError, Verdict,
+    Emptiness, Failure, Outcome, Suspicion, Then, Transport, Unknown, UnpackError, Verdict,
 };
+use srvctl::protocol::rcode::Rcode;
 use srvctl::protocol::wire::HEADER_LEN;
 
 use crate::scripted::{Servers, Service, always, good, replying, scripted};

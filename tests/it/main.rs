@@ -4,3 +4,4 @@
 
 mod lookup_wire;
 mod scripted;
+mod walls;

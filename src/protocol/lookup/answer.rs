@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::rcode::Rcode;
 use super::trace::Via;
 use crate::model::{Name, Rdata, RecordType};
+use crate::protocol::rcode::Rcode;
 use crate::protocol::wire::{Message, RawRecord};
 
 /// The three things that a lookup can mean to Prometheus.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::answer::{Emptiness, Reply, Unknown, Verdict};
 use super::candidates::{self, NameList};
 use super::exchange::{Exchange, Response};
-use super::rcode::Rcode;
 use super::suspicion::suspicions;
 use super::trace::{Attempt, Failure, Outcome, Then, Transport, Via};
 use crate::model::{NameError, RecordType, Server};
+use crate::protocol::rcode::Rcode;
 
 /// A lookup in progress (prometheus `discovery/dns/dns.go`, `lookupWithSearchPath` and what it calls).
 ///

@@ -16,7 +16,6 @@ mod answer;
 mod candidates;
 mod exchange;
 mod machine;
-mod rcode;
 mod resolv_conf;
 mod suspicion;
 mod trace;
@@ -31,7 +30,6 @@ pub use answer::{
 pub use candidates::{DEFAULT_NDOTS, NameList};
 pub use exchange::{Exchange, Received, Response};
 pub use machine::{Lookup, Step};
-pub use rcode::Rcode;
 pub use resolv_conf::ResolvConf;
 pub use suspicion::Suspicion;
 pub use trace::{Attempt, Failure, Outcome, Then, Transport, Via};

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::rcode::Rcode;
 use super::suspicion::Suspicion;
 use super::unpack::UnpackError;
 use crate::model::{NameError, Server};
+use crate::protocol::rcode::Rcode;
 
 /// How a message travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

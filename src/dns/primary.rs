@@ -1,0 +1,183 @@
+//! The zone's primary server: reading the zone, updating it, asking for its serial.
+
+use hickory_net::client::{Client, ClientHandle};
+use hickory_net::runtime::TokioRuntimeProvider;
+use hickory_net::udp::UdpClientStream;
+use hickory_proto::rr::{DNSClass, RData};
+
+use super::connection::Connection;
+use super::error::DnsError;
+use super::key::TsigKey;
+use super::tsig::{Distrust, Signer, Verifier};
+use crate::model::{Name, RecordType, Server, Zone};
+use crate::protocol::rcode::Rcode;
+use crate::protocol::transfer::Transfer;
+use crate::protocol::update::{self, NameUpdate};
+use crate::protocol::wire::{self, Reader};
+
+const TRANSFERRING: &str = "transferring the zone";
+const UPDATING: &str = "updating the zone";
+/// So many names refused alone, and not one accepted: it is not about the names.
+const HOPELESS: usize = 16;
+
+/// A zone and the server that takes its updates.
+#[derive(Clone)]
+pub struct Primary {
+    zone: Name,
+    server: Server,
+    signer: Signer,
+}
+
+/// What became of a plan's updates.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pushed {
+    /// Messages that the server answered.
+    pub messages: usize,
+    /// Records deleted by accepted messages.
+    pub deleted: usize,
+    /// Records added by accepted messages.
+    pub added: usize,
+    /// Names that the server refused, each alone.
+    pub refused: Vec<RefusedName>,
+}
+
+/// One name that the server would not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedName {
+    /// The owner name.
+    pub name: Name,
+    /// The server's code.
+    pub rcode: Rcode,
+}
+
+impl Primary {
+    /// The primary of `zone`, spoken to with `key`.
+    pub fn new(zone: Name, server: Server, key: &TsigKey) -> Self {
+        Self { zone, server, signer: Signer::new(key) }
+    }
+
+    /// The zone.
+    pub fn zone(&self) -> &Name {
+        &self.zone
+    }
+
+    /// The server.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// The whole zone by AXFR (RFC 5936), every message's signature verified.
+    ///
+    /// # Errors
+    /// Whenever the transfer did not come to its proper end; a part of a zone is never returned.
+    pub async fn transfer(&self) -> Result<Zone, DnsError> {
+        let mut connection = Connection::open(&self.server).await?;
+        let id = rand::random();
+        let mut query = wire::query(id, &self.zone, RecordType::AXFR, false, None);
+        let mut verifier = self.signer.sign(&mut query);
+        connection.send(&query, TRANSFERRING).await?;
+        let mut transfer = Transfer::new(id, self.zone.clone());
+        loop {
+            let (records, messages) = transfer.progress();
+            let got = if messages == 0 {
+                String::new()
+            } else {
+                format!(", after {records} records in {messages} messages; the zone is not whole and was not used")
+            };
+            let message = connection.receive(TRANSFERRING, &got).await?;
+            let message = self.verified(&mut verifier, &message, TRANSFERRING)?;
+            let failed = |problem| DnsError::Transfer { zone: self.zone.clone(), server: self.server.clone(), problem };
+            if transfer.message(&message).map_err(failed)? {
+                return Ok(transfer.into_zone().expect("the transfer said that the zone is whole"));
+            }
+        }
+    }
+
+    /// Sends updates until each was accepted or refused. A refused message is cut in halves until the
+    /// offending name stands alone, so that everything else lands.
+    ///
+    /// # Errors
+    /// When the exchange itself fails: then any of the updates may or may not have been made, and the zone has
+    /// to be read again. Also when the server refuses the messages as such, not names in them.
+    pub async fn push(&self, updates: &[NameUpdate]) -> Result<Pushed, DnsError> {
+        let mut pushed = Pushed::default();
+        let mut waiting = update::pack(&self.zone, updates);
+        waiting.reverse();
+        let mut connection = Connection::open(&self.server).await?;
+        while let Some(range) = waiting.pop() {
+            let part = &updates[range.clone()];
+            let rcode = self.exchange(&mut connection, part).await?;
+            pushed.messages += 1;
+            if rcode == Rcode::NOERROR {
+                for (deleted, added) in part.iter().map(NameUpdate::record_counts) {
+                    pushed.deleted += deleted;
+                    pushed.added += added;
+                }
+                continue;
+            }
+            let hopeless = pushed.added + pushed.deleted == 0 && pushed.refused.len() >= HOPELESS;
+            if rcode.concerns_whole_message() || hopeless {
+                return Err(DnsError::Update { zone: self.zone.clone(), server: self.server.clone(), rcode });
+            }
+            match part {
+                [alone] => pushed.refused.push(RefusedName { name: alone.name.clone(), rcode }),
+                _ => {
+                    let middle = range.start + range.len() / 2;
+                    waiting.extend([middle..range.end, range.start..middle]);
+                }
+            }
+        }
+        Ok(pushed)
+    }
+
+    async fn exchange(&self, connection: &mut Connection, updates: &[NameUpdate]) -> Result<Rcode, DnsError> {
+        let id = rand::random();
+        let mut message = update::encode(id, &self.zone, updates);
+        let mut verifier = self.signer.sign(&mut message);
+        connection.send(&message, UPDATING).await?;
+        let answer = connection.receive(UPDATING, "; the update may or may not have been made").await?;
+        let answer = self.verified(&mut verifier, &answer, UPDATING)?;
+        let header = Reader::new(&answer).header().map_err(|source| self.unreadable(UPDATING, source))?;
+        // A signed answer to another message cannot verify; the ID is checked all the same.
+        if header.id != id || header.opcode() != 5 {
+            return Err(self.unreadable(UPDATING, wire::WireError::BadRdata));
+        }
+        Ok(Rcode(header.rcode()))
+    }
+
+    fn verified(&self, verifier: &mut Verifier, message: &[u8], doing: &'static str) -> Result<Vec<u8>, DnsError> {
+        verifier.verify(message).map_err(|distrust| match distrust {
+            Distrust::Tsig(problem) => self.signer.error(&self.server, problem),
+            Distrust::Wire(source) => self.unreadable(doing, source),
+        })
+    }
+
+    fn unreadable(&self, doing: &'static str, source: wire::WireError) -> DnsError {
+        DnsError::Unreadable { server: self.server.clone(), doing, source }
+    }
+
+    /// The zone's serial by an unsigned SOA query over UDP: a hint whether reading the zone is worth it.
+    ///
+    /// # Errors
+    /// When no usable answer comes.
+    pub async fn serial(&self) -> Result<u32, DnsError> {
+        let failed = |why: String| DnsError::Serial { zone: self.zone.clone(), server: self.server.clone(), why };
+        let host = (self.server.host.as_str(), self.server.port);
+        let mut addresses = tokio::net::lookup_host(host).await.map_err(|error| failed(error.to_string()))?;
+        let address = addresses.next().ok_or_else(|| failed("the server's name has no address".to_owned()))?;
+        let stream = UdpClientStream::builder(address, TokioRuntimeProvider::new()).build();
+        let (mut client, background) = Client::<TokioRuntimeProvider>::from_sender(stream);
+        let name =
+            hickory_proto::rr::Name::from_ascii(self.zone.to_string()).map_err(|error| failed(error.to_string()))?;
+        let query = client.query(name, DNSClass::IN, hickory_proto::rr::RecordType::SOA);
+        let answer = tokio::select! {
+            answer = query => answer.map_err(|error| failed(error.to_string()))?,
+            () = background => return Err(failed("the exchange ended early".to_owned())),
+        };
+        let serial = answer.answers.iter().find_map(|record| match &record.data {
+            RData::SOA(soa) => Some(soa.serial),
+            _ => None,
+        });
+        serial.ok_or_else(|| failed(format!("the answer has no SOA record ({})", answer.response_code)))
+    }
+}

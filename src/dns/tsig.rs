@@ -1,0 +1,122 @@
+//! Signing requests and verifying answers with the zone's key; the MACs are the DNS library's.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hickory_proto::rr::TSigner;
+use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
+
+use super::error::{DnsError, TsigProblem};
+use super::key::{Algorithm, TsigKey};
+use crate::model::{Name, Server};
+use crate::protocol::rcode::Rcode;
+use crate::protocol::tsig::{self, FUDGE, Tsig};
+use crate::protocol::wire::{Reader, WireError};
+
+/// Signs messages with one key. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Signer {
+    key: Name,
+    algorithm: Name,
+    mac: TSigner,
+}
+
+impl Signer {
+    pub(super) fn new(key: &TsigKey) -> Self {
+        let algorithm = match key.algorithm() {
+            Algorithm::HmacSha256 => TsigAlgorithm::HmacSha256,
+            Algorithm::HmacSha384 => TsigAlgorithm::HmacSha384,
+            Algorithm::HmacSha512 => TsigAlgorithm::HmacSha512,
+        };
+        // The library's signer only computes MACs here; the names on the wire are ours.
+        let name = hickory_proto::rr::Name::root();
+        let mac = TSigner::new(key.secret().to_vec(), algorithm, name, FUDGE).expect("HMAC-SHA-2 is supported");
+        let algorithm = key.algorithm().to_string().parse().expect("an algorithm's name is a domain name");
+        Self { key: key.name().clone(), algorithm, mac }
+    }
+
+    /// Appends a TSIG record; the verifier checks the answers to this very message.
+    pub(super) fn sign(&self, message: &mut Vec<u8>) -> Verifier {
+        let original_id = u16::from_be_bytes([message[0], message[1]]);
+        let mut record = Tsig {
+            key: self.key.clone(),
+            algorithm: self.algorithm.clone(),
+            time: now(),
+            fudge: FUDGE,
+            mac: Vec::new(),
+            original_id,
+            error: 0,
+            other: Vec::new(),
+        };
+        record.mac = self.mac.sign(&record.signed_request(message)).expect("HMAC-SHA-2 is supported");
+        record.append(message);
+        Verifier { signer: self.clone(), previous_mac: record.mac, first: true }
+    }
+
+    pub(super) fn error(&self, server: &Server, problem: TsigProblem) -> DnsError {
+        DnsError::Tsig { server: server.clone(), key: self.key.without_final_dot(), problem }
+    }
+}
+
+/// Verifies the answers to one signed request, in order.
+pub(super) struct Verifier {
+    signer: Signer,
+    previous_mac: Vec<u8>,
+    first: bool,
+}
+
+/// Why an answer is not to be trusted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Distrust {
+    Tsig(TsigProblem),
+    Wire(WireError),
+}
+
+impl From<WireError> for Distrust {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+impl Verifier {
+    /// The message without its TSIG record, when the signature is right (RFC 8945 section 5.3).
+    pub(super) fn verify(&mut self, message: &[u8]) -> Result<Vec<u8>, Distrust> {
+        let Some((unsigned, record)) = tsig::split(message)? else {
+            let rcode = Reader::new(message).header()?.rcode();
+            return Err(Distrust::Tsig(TsigProblem::Unsigned(Rcode(rcode))));
+        };
+        // BADSIG and BADKEY come unsigned by nature (section 5.3.2): they can only make us fail, never succeed.
+        match record.error {
+            16 => return Err(Distrust::Tsig(TsigProblem::WrongSecret)),
+            17 => return Err(Distrust::Tsig(TsigProblem::UnknownKey)),
+            _ => {}
+        }
+        let ours = record.key == self.signer.key && record.algorithm == self.signer.algorithm;
+        let signed = record.signed_response(&self.previous_mac, &unsigned, self.first);
+        if !ours || self.signer.mac.verify(&signed, &record.mac).is_err() {
+            return Err(Distrust::Tsig(TsigProblem::BadSignature));
+        }
+        match record.error {
+            0 => {}
+            18 => {
+                let ahead = record.server_time().map(|server| difference(server, now()));
+                return Err(Distrust::Tsig(TsigProblem::Clock { ahead }));
+            }
+            other => return Err(Distrust::Tsig(TsigProblem::Other(other))),
+        }
+        let age = difference(now(), record.time);
+        if age.unsigned_abs() > u64::from(record.fudge) {
+            return Err(Distrust::Tsig(TsigProblem::Stale(age)));
+        }
+        self.previous_mac = record.mac;
+        self.first = false;
+        Ok(unsigned)
+    }
+}
+
+fn difference(one: u64, other: u64) -> i64 {
+    i64::try_from(i128::from(one) - i128::from(other)).unwrap_or(i64::MAX)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
