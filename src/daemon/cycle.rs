@@ -1,0 +1,139 @@
+//! The one path to DNS: read the zone, plan, push, read back. `plan`, `apply` and the daemon all come here.
+//!
+//! Decides nothing about records: that is [`crate::reconcile`].
+
+use std::fmt;
+
+use crate::dns::{DnsError, Primary, Pushed};
+use crate::model::{Change, OwnerId, Zone};
+use crate::protocol::rcode::Rcode;
+use crate::protocol::update::NameUpdate;
+use crate::reconcile::{Desired, Plan, plan};
+
+/// How often a cycle starts over because somebody else changed a name under it.
+const ROUNDS: usize = 4;
+
+/// A zone as it was read, and what must happen to it.
+#[derive(Debug)]
+pub struct Survey {
+    /// The zone's content.
+    pub live: Zone,
+    /// What must happen.
+    pub plan: Plan,
+}
+
+/// What a cycle did.
+#[derive(Debug)]
+pub struct Converged {
+    /// What was planned at the start.
+    pub planned: Plan,
+    /// What was sent, over all rounds.
+    pub pushed: Pushed,
+    /// The zone as it was read back, and what is still to do: nothing, when all went well.
+    pub left: Survey,
+    /// Why it is still to do, name by name; names that were skipped are not here.
+    pub unmet: Vec<Unmet>,
+}
+
+impl Converged {
+    /// Whether everything desired is published.
+    pub fn is_complete(&self) -> bool {
+        self.left.plan.is_in_sync()
+    }
+}
+
+/// A name that did not reach its desired state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// What was to be done.
+    pub update: NameUpdate,
+    /// Why not.
+    pub reason: Reason,
+}
+
+/// Why a name did not reach its desired state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The server refused the name's update.
+    Refused(Rcode),
+    /// The server said NOERROR and did something else.
+    NotDone(Vec<String>),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(rcode) => write!(f, "{rcode}: {}", rcode.explain_update()),
+            Self::NotDone(lines) => write!(
+                f,
+                "the server accepted the update (NOERROR), but the zone read back still needs: {}. Look at \
+                 `max-zone-ttl` (shortens TTLs), a quota in `update-policy` (skips records), or another writer",
+                lines.join("; ")
+            ),
+        }
+    }
+}
+
+/// Reads the zone and compares.
+///
+/// # Errors
+/// When the zone cannot be read whole.
+pub async fn survey(primary: &Primary, owner: &OwnerId, desired: &Desired) -> Result<Survey, DnsError> {
+    let live = primary.transfer().await?;
+    let plan = plan(owner, desired, &live);
+    Ok(Survey { live, plan })
+}
+
+/// Brings a surveyed zone to its desired state, as far as the server lets us, and reads it back. Updates that
+/// `skip` names are left for another time.
+///
+/// # Errors
+/// When an exchange fails. A time-out or a broken connection means "maybe done": the zone is read again, and
+/// only what is then still missing makes it an error.
+pub async fn converge(
+    primary: &Primary,
+    owner: &OwnerId,
+    desired: &Desired,
+    first: Survey,
+    skip: &(dyn Fn(&NameUpdate) -> bool + Sync),
+) -> Result<Converged, DnsError> {
+    let planned = first.plan.clone();
+    let mut pushed = Pushed::default();
+    let mut left = first;
+    for _ in 0..ROUNDS {
+        let due: Vec<_> = left.plan.updates.iter().filter(|update| !skip(update)).cloned().collect();
+        if due.is_empty() {
+            break;
+        }
+        let sent = primary.push(&due).await;
+        left = survey(primary, owner, desired).await?;
+        match sent {
+            Ok(sent) => {
+                add(&mut pushed, sent);
+                if !pushed.refused.iter().any(|refused| refused.rcode.is_lost_race()) {
+                    break;
+                }
+            }
+            Err(error) if left.plan.updates.iter().any(|update| !skip(update)) => return Err(error),
+            Err(error) => tracing::warn!(zone = %primary.zone(), %error, "the update was made all the same"),
+        }
+    }
+    let unmet = left.plan.updates.iter().filter(|update| !skip(update)).map(|update| unmet(update, &pushed)).collect();
+    Ok(Converged { planned, pushed, left, unmet })
+}
+
+fn add(total: &mut Pushed, round: Pushed) {
+    total.messages += round.messages;
+    total.deleted += round.deleted;
+    total.added += round.added;
+    total.refused = round.refused; // the last word about a name is the last round's
+}
+
+fn unmet(update: &NameUpdate, pushed: &Pushed) -> Unmet {
+    let refused = pushed.refused.iter().find(|refused| refused.name == update.name);
+    let reason = refused.map_or_else(
+        || Reason::NotDone(update.changes.iter().flat_map(Change::lines).map(|line| line.to_string()).collect()),
+        |refused| Reason::Refused(refused.rcode),
+    );
+    Unmet { update: update.clone(), reason }
+}

@@ -1,0 +1,249 @@
+//! The assembly room: the only place where shells meet. Owns tasks, channels and signals.
+//!
+//! ```text
+//!   service files ─▶ SourceTask ──desired──▶ ZoneTask (one per zone) ─▶ the zone
+//!                        └──────────status─────────┴──▶ API ─▶ `srvctl status`
+//! ```
+
+mod backoff;
+pub mod cycle;
+mod source_task;
+mod supervise;
+mod systemd;
+pub mod verification;
+mod zone_task;
+
+pub use source_task::policies;
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use crate::api::{self, ListenError};
+use crate::config::{self, Config};
+use crate::dns::Primary;
+use crate::model::{DaemonStatus, Outcome, ZoneStatus};
+use source_task::SourceTask;
+use supervise::Tasks;
+use zone_task::{DesiredZones, ZoneTask, now};
+
+/// How long tasks may take to finish what they are doing when the daemon stops.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// Why the daemon ended other than by a signal.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The API's socket cannot be used.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The state directory cannot be made.
+    #[error("the state directory {path} cannot be created: {source}; check `[daemon] state_dir`")]
+    State {
+        /// Which directory.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[from] io::Error),
+    /// A task ended that should not.
+    #[error("{0}; this is a defect in srvctl")]
+    Task(String),
+}
+
+/// Runs until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+///
+/// # Errors
+/// When it cannot start, or a task dies.
+pub async fn run(path: &Path, config: Config) -> Result<(), DaemonError> {
+    let mut signals = Signals {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+        hangup: signal(SignalKind::hangup())?,
+    };
+    let mut config = config;
+    loop {
+        let state_dir = &config.daemon.state_dir;
+        std::fs::create_dir_all(state_dir)
+            .map_err(|source| DaemonError::State { path: state_dir.display().to_string(), source })?;
+        match generation(path, &config, &mut signals).await? {
+            Next::Stop => return Ok(()),
+            Next::Restart(new) => config = *new,
+        }
+    }
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What follows a generation of tasks.
+enum Next {
+    Stop,
+    /// The configuration changed: the same again with the new one.
+    Restart(Box<Config>),
+}
+
+/// Everything that lives under one configuration.
+async fn generation(path: &Path, config: &Config, signals: &mut Signals) -> Result<Next, DaemonError> {
+    let listener = api::bind(&config.api.socket).await?;
+    let (stop, stopped) = watch::channel(false);
+    let (wake, woken) = watch::channel(0u64);
+    let status = Arc::new(watch::Sender::new(initial_status(config)));
+    let mut tasks = Tasks::default();
+    let mut api_stop = stopped.clone();
+    let until_stopped = async move {
+        let _ = api_stop.wait_for(|&stop| stop).await;
+    };
+    tasks.start("api", api::serve(listener, status.subscribe(), until_stopped));
+    start_reconcilers(config, &mut tasks, &Ports { woken, stopped, status: Arc::clone(&status) });
+    let summary = format!("{} zones, socket {}", config.zones.len(), config.api.socket.display());
+    systemd::ready(&summary);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
+
+    let mut loaded = Loaded { path, config, wake, status, summary };
+    let next = loaded.until_next(signals, &mut tasks).await;
+    if matches!(next, Ok(Next::Stop)) {
+        systemd::stopping();
+        tracing::info!("stopping");
+    }
+    let _ = stop.send(true);
+    if timeout(GRACE, tasks.finish()).await.is_err() {
+        tracing::warn!("some tasks did not finish within {} s and are cut off", GRACE.as_secs());
+    }
+    let _ = std::fs::remove_file(&config.api.socket);
+    next
+}
+
+/// What every task gets.
+struct Ports {
+    woken: watch::Receiver<u64>,
+    stopped: watch::Receiver<bool>,
+    status: Arc<watch::Sender<DaemonStatus>>,
+}
+
+fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
+    let (desired, wanted) = watch::channel::<DesiredZones>(None);
+    let sources = SourceTask {
+        patterns: config.services.clone(),
+        policies: policies(config),
+        interval: config.daemon.interval,
+        wake: ports.woken.clone(),
+        stop: ports.stopped.clone(),
+        desired,
+        status: Arc::clone(&ports.status),
+    };
+    tasks.start("sources", sources.run());
+    for (index, zone) in config.zones.iter().enumerate() {
+        let task = ZoneTask {
+            index,
+            primary: Primary::new(zone.name.clone(), zone.primary.clone(), &zone.key),
+            owner: config.owner.clone(),
+            interval: config.daemon.interval,
+            desired: wanted.clone(),
+            wake: ports.woken.clone(),
+            stop: ports.stopped.clone(),
+            status: Arc::clone(&ports.status),
+        };
+        tasks.start("zone", task.run());
+    }
+}
+
+/// The running generation, seen from its main loop.
+struct Loaded<'a> {
+    path: &'a Path,
+    config: &'a Config,
+    wake: watch::Sender<u64>,
+    status: Arc<watch::Sender<DaemonStatus>>,
+    summary: String,
+}
+
+impl Loaded<'_> {
+    async fn until_next(&mut self, signals: &mut Signals, tasks: &mut Tasks) -> Result<Next, DaemonError> {
+        let mut watchdog = systemd::watchdog_interval().map(|period| {
+            let mut ticks = interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        });
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => return Ok(Next::Stop),
+                _ = signals.interrupt.recv() => return Ok(Next::Stop),
+                _ = signals.hangup.recv() => if let Some(next) = self.reload() { return Ok(next) },
+                ended = tasks.ended() => return Err(DaemonError::Task(ended)),
+                () = tick(watchdog.as_mut()) => systemd::watchdog(),
+            }
+        }
+    }
+
+    /// Reads the configuration again. One that is broken is reported and not used; one that did not change
+    /// only wakes everybody for a full check.
+    fn reload(&self) -> Option<Next> {
+        systemd::reloading();
+        let next = match config::load(self.path) {
+            Ok(new) if new != *self.config => {
+                tracing::info!("the configuration has changed, starting over with the new one");
+                return Some(Next::Restart(Box::new(new)));
+            }
+            Ok(_) => {
+                tracing::info!("reading everything again");
+                self.status.send_modify(|status| status.config_error = None);
+                self.wake.send_modify(|wakes| *wakes += 1);
+                None
+            }
+            Err(errors) => {
+                let shown: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                let shown = shown.join("\n");
+                tracing::error!("the configuration is broken, the old one stays in force\n{shown}");
+                self.status.send_modify(|status| status.config_error = Some(shown));
+                None
+            }
+        };
+        systemd::ready(&self.summary);
+        next
+    }
+}
+
+async fn tick(watchdog: Option<&mut tokio::time::Interval>) {
+    match watchdog {
+        Some(ticks) => {
+            ticks.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn initial_status(config: &Config) -> DaemonStatus {
+    let zone = |zone: &config::ZoneConfig| ZoneStatus {
+        zone: zone.name.clone(),
+        primary: zone.primary.to_string(),
+        outcome: Outcome::Pending,
+        serial: None,
+        records: 0,
+        owned_names: 0,
+        last_in_sync: None,
+        last_run: None,
+        changes: 0,
+        error: None,
+        problems: Vec::new(),
+        next_run: None,
+    };
+    DaemonStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        owner: config.owner.to_string(),
+        started: now(),
+        config_error: None,
+        source_errors: Vec::new(),
+        services: 0,
+        instances: 0,
+        zones: config.zones.iter().map(zone).collect(),
+    }
+}

@@ -1,0 +1,124 @@
+//! Looking every desired record up as Prometheus would, through every configured server.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::policies;
+use crate::config::{Config, VerifyThrough};
+use crate::dns::{self, Options, Resolver};
+use crate::model::{Catalogue, Rdata, Rrset, RrsetKey, Server, Service};
+use crate::protocol::lookup::Verdict;
+use crate::reconcile::{Check, Comparison, Desired, Standing, compare, desired, records_of};
+
+/// Look-ups under way at once.
+const CONCURRENT: usize = 32;
+
+/// Every desired RRset of the given services, checked through every server of its zone's `verify` list.
+///
+/// The checks come in the order of services, then of names, then of the configuration's servers.
+pub async fn verify(config: &Config, catalogue: &Catalogue, services: &[&Service]) -> Vec<Check> {
+    let policies = policies(config);
+    let zones = desired(catalogue, &policies);
+    let mut wanted = Vec::new();
+    for service in services {
+        for (key, own) in records_of(service, &policies) {
+            let rrset = published(&zones, &key).cloned().unwrap_or(own);
+            for server in verifiers(config, service) {
+                wanted.push(Wanted {
+                    service: service.key.to_string(),
+                    server,
+                    key: key.clone(),
+                    rrset: rrset.clone(),
+                });
+            }
+        }
+    }
+    let found = look_up_all(&wanted).await;
+    wanted.into_iter().map(|wanted| check(wanted, &found)).collect()
+}
+
+struct Wanted {
+    service: String,
+    server: VerifyThrough,
+    key: RrsetKey,
+    rrset: Rrset,
+}
+
+type Found = BTreeMap<(VerifyThrough, RrsetKey), Verdict>;
+
+/// What all services together publish there: several may name the same host.
+fn published<'a>(zones: &'a [Desired], key: &RrsetKey) -> Option<&'a Rrset> {
+    zones.iter().find_map(|zone| zone.names.get(&key.name)?.get(&key.record_type))
+}
+
+fn verifiers(config: &Config, service: &Service) -> Vec<VerifyThrough> {
+    let zone = config.zones.iter().find(|zone| zone.name == service.key.zone);
+    zone.map_or_else(Vec::new, |zone| zone.verify.clone())
+}
+
+async fn look_up_all(wanted: &[Wanted]) -> Found {
+    let permits = Arc::new(Semaphore::new(CONCURRENT));
+    let questions: std::collections::BTreeSet<_> =
+        wanted.iter().map(|wanted| (wanted.server.clone(), wanted.key.clone())).collect();
+    let mut lookups = JoinSet::new();
+    for (server, key) in questions {
+        let permits = Arc::clone(&permits);
+        lookups.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            let name = key.name.to_string();
+            let looked_up = dns::lookup(&resolver(&server), &name, key.record_type, Options::default()).await;
+            ((server, key), looked_up.verdict)
+        });
+    }
+    let mut found = Found::new();
+    while let Some(done) = lookups.join_next().await {
+        found.extend(done.ok());
+    }
+    found
+}
+
+fn resolver(server: &VerifyThrough) -> Resolver {
+    match server {
+        VerifyThrough::System => Resolver::System,
+        VerifyThrough::Server(server) => Resolver::Servers(vec![server.clone()]),
+    }
+}
+
+fn check(wanted: Wanted, found: &Found) -> Check {
+    let Wanted { service, server, key, rrset } = wanted;
+    let mut check = Check {
+        service,
+        server: shown(&server),
+        name: key.name.clone(),
+        record_type: key.record_type,
+        verdict: Standing::Unknown,
+        comparison: Comparison::default(),
+        targets: Vec::new(),
+        error: None,
+    };
+    match found.get(&(server, key.clone())) {
+        None => check.error = Some("the look-up was cut off".to_owned()),
+        Some(Verdict::Unknown { reason, .. }) => check.error = Some(reason.to_string()),
+        Some(verdict) => {
+            let answers = verdict.reply().map_or(&[][..], |reply| &reply.message.answers);
+            let of_type = answers.iter().filter(|record| record.record_type() == key.record_type);
+            let rdatas: Vec<Rdata> = of_type.map(|record| record.rdata.clone()).collect();
+            (check.verdict, check.comparison) = compare(&rrset, &rdatas);
+            if let (Verdict::Records(answer), true) = (verdict, key.record_type == crate::model::RecordType::SRV) {
+                check.targets = answer.targets(0).into_iter().map(|target| target.address).collect();
+                check.targets.sort_unstable();
+            }
+        }
+    }
+    check
+}
+
+fn shown(server: &VerifyThrough) -> Option<Server> {
+    match server {
+        VerifyThrough::System => None,
+        VerifyThrough::Server(server) => Some(server.clone()),
+    }
+}

@@ -1,0 +1,160 @@
+//! One zone's reconciler: woken by an edge, acts on the level.
+//!
+//! It takes no input but the latest desired set and the live zone, and runs one cycle at a time. A failed cycle
+//! leaves nothing to clean up: every name in the zone is wholly in one state or another.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+
+use super::backoff::Backoff;
+use super::cycle::{self, Converged};
+use crate::dns::{DnsError, Primary};
+use crate::model::{DaemonStatus, Outcome, OwnerId, ZoneStatus};
+use crate::reconcile::{Desired, SetAside};
+
+/// What every zone shall hold, by the zone's place in the configuration; none until the sources were good once.
+pub(super) type DesiredZones = Option<Arc<Vec<Desired>>>;
+
+/// The ports of one zone's task.
+pub(super) struct ZoneTask {
+    /// The zone's place in the configuration and in the status.
+    pub(super) index: usize,
+    pub(super) primary: Primary,
+    pub(super) owner: OwnerId,
+    pub(super) interval: Duration,
+    pub(super) desired: watch::Receiver<DesiredZones>,
+    /// Bumped when somebody asks for a full check.
+    pub(super) wake: watch::Receiver<u64>,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) status: Arc<watch::Sender<DaemonStatus>>,
+}
+
+/// What the task remembers between cycles: nothing that the zone does not know better.
+#[derive(Default)]
+struct Memory {
+    /// The desired set and the serial that the last whole cycle ended with.
+    settled: Option<(Arc<Vec<Desired>>, u32)>,
+    aside: SetAside,
+    backoff: Backoff,
+}
+
+impl ZoneTask {
+    /// Runs until told to stop; a cycle under way is finished first.
+    pub(super) async fn run(mut self) {
+        let mut memory = Memory::default();
+        loop {
+            let desired = self.desired.borrow_and_update().clone();
+            let wait = match desired {
+                Some(desired) => self.cycle(&desired, &mut memory).await,
+                None => self.interval,
+            };
+            self.update_status(|zone| zone.next_run = Some(now() + wait.as_secs()));
+            tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|&stop| stop) => return,
+                changed = self.wake.changed() => match changed {
+                    Ok(()) => memory.settled = None,
+                    Err(_) => return,
+                },
+                changed = self.desired.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// One cycle; says how long to wait for the next.
+    async fn cycle(&self, desired: &Arc<Vec<Desired>>, memory: &mut Memory) -> Duration {
+        if self.is_settled(desired, memory).await {
+            self.update_status(|zone| {
+                zone.last_run = Some(now());
+                if zone.outcome == Outcome::InSync {
+                    zone.last_in_sync = Some(now());
+                }
+            });
+            return self.interval;
+        }
+        memory.settled = None;
+        match self.reconcile(&desired[self.index], &mut memory.aside).await {
+            Ok(converged) => {
+                memory.backoff.reset();
+                memory.settled = Some((Arc::clone(desired), converged.left.live.serial()));
+                self.report(&converged, &memory.aside);
+                self.interval
+            }
+            Err(error) => {
+                tracing::error!(zone = %self.primary.zone(), %error, "the zone could not be reconciled");
+                self.update_status(|zone| {
+                    zone.outcome = Outcome::Failed;
+                    zone.last_run = Some(now());
+                    zone.error = Some(error.to_string());
+                });
+                memory.backoff.after_failure(self.interval, rand::random())
+            }
+        }
+    }
+
+    /// Whether nothing can have changed on either side since the last cycle; costs one SOA query.
+    async fn is_settled(&self, desired: &Arc<Vec<Desired>>, memory: &Memory) -> bool {
+        let Some((last, serial)) = &memory.settled else { return false };
+        let due = memory.aside.next_retry().is_some_and(|retry_at| retry_at <= now());
+        let same_wish = Arc::ptr_eq(last, desired) || last[self.index] == desired[self.index];
+        same_wish && !due && self.primary.serial().await.is_ok_and(|live| live == *serial)
+    }
+
+    async fn reconcile(&self, desired: &Desired, aside: &mut SetAside) -> Result<Converged, DnsError> {
+        let survey = cycle::survey(&self.primary, &self.owner, desired).await?;
+        for change in survey.plan.changes() {
+            for line in change.lines() {
+                tracing::debug!(zone = %self.primary.zone(), "{line}");
+            }
+        }
+        let started = now();
+        let held = aside.clone();
+        let skip = move |update: &_| held.holds(update, started);
+        let converged = cycle::converge(&self.primary, &self.owner, desired, survey, &skip).await?;
+        for unmet in &converged.unmet {
+            aside.record(&unmet.update, unmet.reason.to_string(), now());
+        }
+        aside.forget_done(&converged.left.plan);
+        Ok(converged)
+    }
+
+    fn report(&self, converged: &Converged, aside: &SetAside) {
+        let zone_name = self.primary.zone();
+        let left = &converged.left;
+        let (added, deleted) = (converged.pushed.added, converged.pushed.deleted);
+        if added + deleted > 0 {
+            tracing::info!(zone = %zone_name, added, deleted, serial = left.live.serial(), "the zone was changed");
+        }
+        let conflicts = left.plan.conflicts.iter().map(|conflict| format!("{}: {}", conflict.name, conflict.obstacle));
+        let refused = aside.reasons().map(|(name, reason)| format!("{name}: {reason}"));
+        let problems: Vec<_> = conflicts.chain(refused).collect();
+        self.update_status(|zone| {
+            for problem in problems.iter().filter(|problem| !zone.problems.contains(problem)) {
+                tracing::warn!(zone = %zone_name, "{problem}");
+            }
+            zone.outcome = if converged.is_complete() { Outcome::InSync } else { Outcome::Incomplete };
+            if zone.outcome == Outcome::InSync {
+                zone.last_in_sync = Some(now());
+            }
+            zone.last_run = Some(now());
+            zone.error = None;
+            zone.serial = Some(left.live.serial());
+            zone.records = left.live.record_count();
+            zone.owned_names = left.plan.owned_names;
+            zone.changes += (added + deleted) as u64;
+            zone.problems = problems;
+        });
+    }
+
+    fn update_status(&self, change: impl FnOnce(&mut ZoneStatus)) {
+        self.status.send_modify(|status| change(&mut status.zones[self.index]));
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
