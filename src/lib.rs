@@ -1,5 +1,46 @@
-//! srvctl
+//! srvctl keeps the SRV, TXT and address records of a DNS zone equal to a desired set of services, and proves
+//! with Prometheus' own lookup that they can be discovered.
+//!
+//! # The way of one record through the house
+//!
+//! 1. Somebody writes a service into `services.d/jenkins.toml`. [`sources`] reads and checks the file; what
+//!    cannot be published is an error with file, line and caret. What is good is a [`model::Service`].
+//! 2. [`reconcile`] turns all services into the records that each zone shall hold ([`reconcile::desired`]).
+//! 3. [`dns`] reads the live zone from its primary, [`protocol::transfer`] judging every message on the way,
+//!    and gives a [`model::Zone`].
+//! 4. [`reconcile::plan`] compares the two, restricted to what our markers in the zone say is ours. The result
+//!    is made of [`model::Change`]s, grouped by owner name with the prerequisites that guard them.
+//! 5. [`protocol::update`] packs them into messages by bytes; [`dns`] signs, sends and verifies the answers.
+//! 6. The zone is read back: NOERROR is not success. [`daemon::cycle`] is this whole way, and `plan`, `apply`
+//!    and the daemon all take it.
+//! 7. [`daemon::verification`] looks the record up as Prometheus would: [`protocol::lookup`] decides,
+//!    [`dns`] moves the bytes, [`reconcile`] compares what came with what shall be.
+//!
+//! # The rooms
+//!
+//! ```text
+//! main → cli → daemon → config → { dns, sources, api } → { reconcile → protocol → model }
+//! ```
+//! Arrows are "may import"; nothing points left, and no shell imports another. The rooms in the last braces are
+//! pure: no async, clock, log, file or randomness in them; these come in as arguments, and decisions come out
+//! as data. A test holds the walls (`tests/it/walls.rs`).
+//!
+//! | Room | Owns |
+//! |---|---|
+//! | [`model`] | the nouns: names, records, RRsets, zone, change, service, marker, status |
+//! | [`protocol`] | what the RFCs and the consumers' code say: messages, TSIG, transfers, updates, the lookup |
+//! | [`reconcile`] | our policy: desired set, plan, what to set aside, verdicts |
+//! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
+//! | [`sources`] | service files: reading, checking, watching, keeping the last good content |
+//! | [`api`] | HTTP on the unix socket, both ends |
+//! | [`config`] | `srvctl.toml` and its defaults |
+//! | [`daemon`] | assembly: tasks, channels, signals, systemd; the only place where shells meet |
+//! | [`cli`] | arguments, commands, what people and scripts read |
+
+pub mod api;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod dns;
 pub mod model;
 pub mod protocol;

@@ -1,0 +1,105 @@
+//! The arguments of every command, with their help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "Exit codes:\n  0  done, or in sync\n  1  failed\n  2  usage error\n  3  differences found";
+
+/// Keeps SRV records in a DNS zone equal to the desired services, and proves that Prometheus can discover them.
+#[derive(Debug, Parser)]
+#[command(name = "srvctl", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Configuration file [default: `$SRVCTL_CONFIG`, else /etc/srvctl/srvctl.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the configuration and the service files
+    Check(Format),
+    /// Show what would change in the zones: `+` and `-` zone-file lines, grouped by name
+    ///
+    /// Reads every zone by a signed transfer and compares. Changes nothing. Exits 3 when there are differences.
+    Plan(Format),
+    /// Make the zones equal to the desired services, once, without a daemon
+    ///
+    /// Sends the changes as signed updates, reads each zone back and says what the server did not do. Only
+    /// records under srvctl's own markers are ever changed.
+    Apply(ApplyArgs),
+    /// Run as a daemon: reconcile at start, on every change of a service file, and on the interval
+    ///
+    /// SIGHUP reads the configuration and all files again; SIGTERM and SIGINT stop it.
+    Daemon,
+    /// Look a name up as Prometheus does, and say what it would scrape
+    Dig(DigArgs),
+    /// Look every desired record up as Prometheus does, through every configured server
+    ///
+    /// Exits 3 when anything is missing, extra, different or unknown.
+    Verify(VerifyArgs),
+    /// Ask the running daemon how each zone stands
+    ///
+    /// Exits 3 when a zone is not in sync or a file is broken.
+    Status(Format),
+}
+
+/// How to print.
+#[derive(Debug, Args)]
+pub struct Format {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// Change nothing: the same as `plan`
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// Services to check, `jenkins` or `_jenkins._tcp.internal.local.` [default: all]
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Arguments of `dig`.
+#[derive(Debug, Args)]
+#[command(after_help = "Arguments, in any order as in dig:
+  NAME               the name to look up; without a final dot, the search list of resolv.conf applies
+  TYPE               SRV (default), A, AAAA, MX, NS, TXT, SOA, …
+  @SERVER[:PORT]     ask this server [default: those of /etc/resolv.conf]
+  +short             print only the targets (or the record data, for types that make no target)
+  +tcp               ask over TCP from the start
+
+Exit codes:
+  0  records
+  1  unknown: no usable answer; Prometheus would keep its old targets
+  2  usage error
+  3  definitely empty: Prometheus would drop its targets")]
+pub struct DigArgs {
+    /// NAME [TYPE] [@SERVER[:PORT]] [+short] [+tcp]
+    #[arg(value_name = "ARGUMENT", required = true)]
+    pub arguments: Vec<String>,
+    /// The port that goes with A, AAAA, MX and NS, as `port:` in `dns_sd_configs`
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}

@@ -1,0 +1,39 @@
+//! Configuration and services for a command; what is wrong with them is shown here.
+
+use std::path::PathBuf;
+
+use super::exit::Exit;
+use super::output;
+use crate::config::{self, Config};
+use crate::daemon::policies;
+use crate::model::{Catalogue, Diagnostic};
+use crate::reconcile::{Desired, desired};
+
+/// The configuration.
+pub(super) fn config(flag: Option<PathBuf>) -> Result<Config, Exit> {
+    config::load(&config::locate(flag)).map_err(|errors| {
+        output::diagnostics(&errors);
+        Exit::Failed
+    })
+}
+
+/// Configuration and catalogue, or everything that is wrong with either.
+pub(super) fn all(flag: Option<PathBuf>) -> Result<(Config, Catalogue), Vec<Diagnostic>> {
+    let config = config::load(&config::locate(flag))?;
+    let catalogue = crate::sources::read(&config.services, &config.zone_names()).catalogue()?;
+    Ok((config, catalogue))
+}
+
+/// The same, errors shown. Commands that act without a daemon have no last good set to fall back on: with a
+/// broken service file they do nothing, since acting on the rest would delete what the file publishes.
+pub(super) fn all_or_show(flag: Option<PathBuf>) -> Result<(Config, Catalogue), Exit> {
+    all(flag).map_err(|errors| {
+        output::diagnostics(&errors);
+        Exit::Failed
+    })
+}
+
+/// What every zone shall hold, in the configuration's order.
+pub(super) fn desired_zones(config: &Config, catalogue: &Catalogue) -> Vec<Desired> {
+    desired(catalogue, &policies(config))
+}

@@ -1,0 +1,61 @@
+//! The command line: one file per command. Parses, calls the assembly room, shows; decides nothing.
+
+mod apply;
+mod args;
+mod check;
+mod daemon;
+mod dig;
+mod exit;
+mod load;
+mod log;
+mod output;
+mod plan;
+mod status;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::{Cli, Command};
+pub use exit::Exit;
+
+/// Runs the command that the arguments ask for. Errors are shown here and become the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            // --help and --version come as "errors" with exit code 0.
+            return if error.exit_code() == 0 { Exit::Done } else { Exit::Usage }.into();
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(format_args!("the runtime could not be started: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    runtime.block_on(dispatch(cli)).into()
+}
+
+async fn dispatch(cli: Cli) -> Exit {
+    let Cli { config, command } = cli;
+    match command {
+        Command::Daemon => daemon::run(config).await,
+        other => {
+            log::for_command();
+            match other {
+                Command::Check(args) => check::run(config, &args),
+                Command::Plan(args) => plan::run(config, &args).await,
+                Command::Apply(args) => apply::run(config, &args).await,
+                Command::Dig(args) => dig::run(&args).await,
+                Command::Verify(args) => verify::run(config, &args).await,
+                Command::Status(args) => status::run(config, &args).await,
+                Command::Daemon => Exit::Usage,
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `srvctl plan`, and how plans are shown; `apply` shows them the same way.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use tokio::task::JoinSet;
+
+use super::args::Format;
+use super::exit::Exit;
+use super::output::Paint;
+use super::{load, output};
+use crate::config::Config;
+use crate::daemon::cycle::{self, Survey};
+use crate::dns::{DnsError, Primary};
+use crate::model::{Change, Line, Name, RecordType, Rrset};
+use crate::reconcile::{Desired, Plan};
+
+pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
+    let (config, catalogue) = match load::all_or_show(flag) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let surveys = survey_zones(&config, load::desired_zones(&config, &catalogue)).await;
+    let reports: Vec<_> = surveys.iter().map(|(primary, result)| ZoneReport::of_survey(primary, result)).collect();
+    if format.json {
+        output::json(&Reports { zones: &reports });
+    } else {
+        for (primary, result) in &surveys {
+            match result {
+                Ok((_, survey)) => show(primary, &survey.plan),
+                Err(error) => output::error(error),
+            }
+        }
+    }
+    if surveys.iter().any(|(_, result)| result.is_err()) {
+        Exit::Failed
+    } else if surveys.iter().all(|(_, result)| result.as_ref().is_ok_and(|(_, survey)| survey.plan.is_in_sync())) {
+        Exit::Done
+    } else {
+        Exit::Differences
+    }
+}
+
+/// A zone's primary, and the zone's content with what it shall be.
+pub(super) type Surveyed = (Primary, Result<(Desired, Survey), DnsError>);
+
+/// Reads all zones at once; the result comes in the configuration's order.
+pub(super) async fn survey_zones(config: &Config, desired: Vec<Desired>) -> Vec<Surveyed> {
+    let mut surveys = JoinSet::new();
+    for (index, (zone, desired)) in config.zones.iter().zip(desired).enumerate() {
+        let primary = Primary::new(zone.name.clone(), zone.primary.clone(), &zone.key);
+        let owner = config.owner.clone();
+        output::progress(format_args!("reading {} from {}", zone.name, zone.primary));
+        surveys.spawn(async move {
+            let survey = cycle::survey(&primary, &owner, &desired).await;
+            (index, (primary, survey.map(|survey| (desired, survey))))
+        });
+    }
+    let mut all: Vec<_> = surveys.join_all().await;
+    all.sort_unstable_by_key(|(index, _)| *index);
+    all.into_iter().map(|(_, surveyed)| surveyed).collect()
+}
+
+/// A plan as people read it.
+pub(super) fn show(primary: &Primary, plan: &Plan) {
+    let paint = Paint::for_stdout();
+    let (deletes, adds) = plan.updates.iter().fold((0, 0), |sum, update| {
+        let (deletes, adds) = update.record_counts();
+        (sum.0 + deletes, sum.1 + adds)
+    });
+    let summary = if plan.is_in_sync() {
+        "in sync".to_owned()
+    } else {
+        format!("{adds} to add, {deletes} to delete, {} in conflict", plan.conflicts.len())
+    };
+    let head = format!("zone {} at {}, serial {}: {summary}", plan.zone, primary.server(), plan.serial);
+    output::line(paint.strong(head));
+    for update in &plan.updates {
+        output::line("");
+        for line in update.changes.iter().flat_map(Change::lines) {
+            output::line(painted(paint, &line));
+        }
+    }
+    if !plan.conflicts.is_empty() {
+        output::line("");
+    }
+    for conflict in &plan.conflicts {
+        output::line(paint.doubtful(format_args!("! {}: {}", conflict.name, conflict.obstacle)));
+    }
+}
+
+fn painted(paint: Paint, line: &Line) -> String {
+    if line.sign == '+' { paint.good(line) } else { paint.bad(line) }
+}
+
+/// The JSON of `plan` and `apply`.
+#[derive(Serialize)]
+pub(super) struct Reports<'a> {
+    pub(super) zones: &'a [ZoneReport],
+}
+
+/// One zone in the JSON of `plan` and `apply`.
+#[derive(Serialize)]
+pub(super) struct ZoneReport {
+    zone: Name,
+    primary: String,
+    serial: Option<u32>,
+    pub(super) in_sync: bool,
+    changes: Vec<ChangeReport>,
+    conflicts: Vec<NameReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) applied: Option<AppliedReport>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) failures: Option<Vec<NameReport>>,
+    pub(super) error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ChangeReport {
+    name: Name,
+    #[serde(rename = "type")]
+    record_type: RecordType,
+    before: Option<Rrset>,
+    after: Option<Rrset>,
+}
+
+/// A name and what is the matter with it.
+#[derive(Serialize)]
+pub(super) struct NameReport {
+    pub(super) name: Name,
+    pub(super) reason: String,
+}
+
+/// What `apply` sent.
+#[derive(Serialize)]
+pub(super) struct AppliedReport {
+    pub(super) records_added: usize,
+    pub(super) records_deleted: usize,
+    pub(super) messages: usize,
+}
+
+impl ZoneReport {
+    pub(super) fn of_survey(primary: &Primary, result: &Result<(Desired, Survey), DnsError>) -> Self {
+        match result {
+            Ok((_, survey)) => Self::of_plan(primary, &survey.plan),
+            Err(error) => Self::of_error(primary, error),
+        }
+    }
+
+    pub(super) fn of_plan(primary: &Primary, plan: &Plan) -> Self {
+        let change = |change: &Change| ChangeReport {
+            name: change.key.name.clone(),
+            record_type: change.key.record_type,
+            before: change.before.clone(),
+            after: change.after.clone(),
+        };
+        Self {
+            zone: plan.zone.clone(),
+            primary: primary.server().to_string(),
+            serial: Some(plan.serial),
+            in_sync: plan.is_in_sync(),
+            changes: plan.changes().map(change).collect(),
+            conflicts: conflicts(plan),
+            applied: None,
+            failures: None,
+            error: None,
+        }
+    }
+
+    pub(super) fn of_error(primary: &Primary, error: &DnsError) -> Self {
+        Self {
+            zone: primary.zone().clone(),
+            primary: primary.server().to_string(),
+            serial: None,
+            in_sync: false,
+            changes: Vec::new(),
+            conflicts: Vec::new(),
+            applied: None,
+            failures: None,
+            error: Some(error.to_string()),
+        }
+    }
+}
+
+fn conflicts(plan: &Plan) -> Vec<NameReport> {
+    let report = |conflict: &crate::reconcile::Conflict| NameReport {
+        name: conflict.name.clone(),
+        reason: conflict.obstacle.to_string(),
+    };
+    plan.conflicts.iter().map(report).collect()
+}
