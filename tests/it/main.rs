@@ -1,7 +1,21 @@
-//! Tests that need more than one room: real sockets, real files.
+//! srvctl from the outside, and look-ups against servers that misbehave: real sockets, a real `named`, a real
+//! Prometheus.
+//!
+//! Every test has its own server, directory and port, so that they run side by side; what a test started
+//! dies with it. A program that is not installed fails the test with the line that installs it: a
+//! skipped test would look like a passed one.
 
-#![allow(clippy::unwrap_used, reason = "a test's helpers fail the test, as its own lines do")]
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on has found the failure")]
 
+mod changes;
+mod cli;
+mod converge;
+mod daemon;
+mod errors;
+mod foreign;
 mod lookup_wire;
+mod prometheus;
 mod scripted;
+mod servers;
+mod support;
 mod walls;

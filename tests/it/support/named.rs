@@ -1,0 +1,238 @@
+//! A real BIND: one process per test, in its own directory, on its own port.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::harness::{free_address, skew, unconfined_named};
+use super::key::{KEY_NAME, Key};
+use super::lines::single_spaced;
+use super::program::{Output, find, poll, run};
+
+const PACKAGES: &str = "bind9 bind9-dnsutils";
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// The zone that every server has.
+pub(crate) const ZONE: &str = "internal.local";
+
+/// What is to be started.
+pub(crate) struct Builder {
+    address: SocketAddr,
+    clock: Option<&'static str>,
+    key: Key,
+    options: String,
+    records: String,
+    zone_options: String,
+    zones: Vec<String>,
+}
+
+impl Builder {
+    /// Instead of a free port.
+    pub(crate) fn listen(self, address: SocketAddr) -> Self {
+        Self { address, ..self }
+    }
+
+    /// Runs the server with its clock off by as much, in faketime's terms: `+1h`.
+    pub(crate) fn with_faketime(self, offset: &'static str) -> Self {
+        Self { clock: Some(offset), ..self }
+    }
+
+    /// More lines inside `options { }`.
+    pub(crate) fn options(self, text: &str) -> Self {
+        Self { options: text.to_owned(), ..self }
+    }
+
+    /// More records in the zone, in zone-file form.
+    pub(crate) fn records(self, text: &str) -> Self {
+        Self { records: text.to_owned(), ..self }
+    }
+
+    /// Instead of letting the key update and transfer.
+    pub(crate) fn zone_options(self, text: &str) -> Self {
+        Self { zone_options: text.to_owned(), ..self }
+    }
+
+    /// One more zone, with the same options and no extra records.
+    pub(crate) fn zone(mut self, name: &str) -> Self {
+        self.zones.push(name.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it answers for all its zones.
+    pub(crate) fn start(self) -> Named {
+        let directory = TempDir::with_prefix("srvctl-named-").unwrap();
+        let token = format!("srvctl-{:016x}", rand::random::<u64>());
+        fs::write(directory.path().join("named.conf"), self.configuration(&directory, &token)).unwrap();
+        fs::write(directory.path().join("test.key"), self.key.text()).unwrap();
+        for (index, zone) in self.zones.iter().enumerate() {
+            let extra = if index == 0 { self.records.as_str() } else { "" };
+            let text = format!(
+                "$TTL 300\n$ORIGIN {zone}.\n@ IN SOA ns1 hostmaster 1 3600 600 604800 60\n@ IN NS ns1\nns1 IN A 127.0.0.1\n{extra}\n"
+            );
+            fs::write(directory.path().join(format!("{zone}.zone")), text).unwrap();
+        }
+        let Self { address, clock, key, zones, .. } = self;
+        let mut named = Named { address, child: None, clock, directory, key, token, zones };
+        named.start_again();
+        named
+    }
+
+    fn configuration(&self, directory: &TempDir, token: &str) -> String {
+        let (ip, port, path) = (self.address.ip(), self.address.port(), directory.path().display());
+        let mut text = self.key.text();
+        let _ = write!(
+            text,
+            "controls {{ }};\noptions {{\n directory \"{path}\";\n pid-file none;\n session-keyfile \"{path}/session.key\";\n \
+             listen-on port {port} {{ {ip}; }};\n listen-on-v6 {{ none; }};\n recursion no;\n dnssec-validation no;\n \
+             notify no;\n version \"{token}\";\n {}\n}};\n",
+            self.options
+        );
+        for zone in &self.zones {
+            let options = &self.zone_options;
+            let _ = writeln!(text, "zone \"{zone}\" {{ type primary; file \"{zone}.zone\"; {options} }};");
+        }
+        text
+    }
+}
+
+/// A running (or stopped) BIND.
+pub(crate) struct Named {
+    address: SocketAddr,
+    child: Option<Child>,
+    clock: Option<&'static str>,
+    directory: TempDir,
+    key: Key,
+    token: String,
+    zones: Vec<String>,
+}
+
+impl Named {
+    /// A server with only the bare zone, which the key may update and transfer.
+    pub(crate) fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server to be described.
+    pub(crate) fn builder() -> Builder {
+        let key = Key::random(KEY_NAME);
+        let zone_options = format!("allow-update {{ key \"{0}\"; }}; allow-transfer {{ key \"{0}\"; }};", key.name);
+        Builder {
+            address: free_address(),
+            clock: None,
+            key,
+            options: String::new(),
+            records: String::new(),
+            zone_options,
+            zones: vec![ZONE.to_owned()],
+        }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Ends it at once, as a crash would.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Ends it and starts it with the same zone contents.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.start_again();
+    }
+
+    /// Starts it on the same address with the zone as it was, and waits until it answers.
+    pub(crate) fn start_again(&mut self) {
+        let log = File::options().create(true).append(true).open(self.log_path()).unwrap();
+        let mut command = Command::new(unconfined_named(&find("named", PACKAGES)));
+        command.args(["-g", "-n", "2", "-c"]).arg(self.directory.path().join("named.conf"));
+        if let Some(offset) = self.clock {
+            skew(&mut command, offset);
+        }
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+        let answers = poll(START_LIMIT, || (self.has_ended() || self.is_serving()).then(|| self.has_ended()));
+        assert_eq!(answers, Some(false), "named does not serve its zones:\n{}", self.log());
+    }
+
+    /// Runs `nsupdate` on these commands.
+    ///
+    /// # Panics
+    /// When the server refuses them.
+    pub(crate) fn nsupdate(&self, commands: &str) {
+        let output = self.try_nsupdate(commands);
+        assert_eq!(output.code, 0, "nsupdate of\n{commands}\n{output:?}\n{}", self.log());
+    }
+
+    /// As [`Self::nsupdate`], for what may be refused.
+    pub(crate) fn try_nsupdate(&self, commands: &str) -> Output {
+        let script = format!("server {} {}\n{commands}\nsend\n", self.address.ip(), self.address.port());
+        run(Command::new(find("nsupdate", PACKAGES)).arg("-k").arg(self.directory.path().join("test.key")), &script)
+    }
+
+    /// What `dig` answers when asked this server.
+    pub(crate) fn dig(&self, arguments: &[&str]) -> String {
+        let server = format!("@{}", self.address.ip());
+        let mut command = Command::new(find("dig", PACKAGES));
+        command.args([server.as_str(), "-p", &self.address.port().to_string(), "+nocmd", "+tries=1", "+time=5"]);
+        run(command.args(arguments), "").stdout
+    }
+
+    /// The whole zone apart from its SOA: sorted lines `name ttl IN type data`.
+    pub(crate) fn zone_text(&self) -> Vec<String> {
+        self.zone_text_of(ZONE)
+    }
+
+    /// As [`Self::zone_text`], of another zone.
+    pub(crate) fn zone_text_of(&self, zone: &str) -> Vec<String> {
+        let key_file = self.directory.path().join("test.key");
+        let answer = self.dig(&["+noall", "+answer", "-k", key_file.to_str().unwrap(), zone, "AXFR"]);
+        let (soa, mut lines): (Vec<_>, Vec<_>) =
+            answer.lines().map(single_spaced).partition(|line| line.contains(" IN SOA "));
+        assert_eq!(soa.len(), 2, "not a whole transfer of {zone}:\n{answer}");
+        lines.sort();
+        lines
+    }
+
+    pub(crate) fn serial(&self) -> u32 {
+        self.dig(&["+short", ZONE, "SOA"]).split(' ').nth(2).unwrap().parse().unwrap()
+    }
+
+    /// What the server said so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.path().join("named.log")
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
+    /// The version is asked too, so that no other process on the port is taken for ours.
+    fn is_serving(&self) -> bool {
+        self.dig(&["+short", "+time=1", "version.bind", "CH", "TXT"]).contains(&self.token)
+            && self.zones.iter().all(|zone| !self.dig(&["+short", "+time=1", zone, "SOA"]).is_empty())
+    }
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

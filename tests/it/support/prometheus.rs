@@ -1,0 +1,101 @@
+//! A real Prometheus that discovers its targets from DNS.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::harness::free_address;
+use super::program::{find, poll};
+
+/// Prometheus itself waits five seconds before it takes over what discovery found.
+const DISCOVERY_LIMIT: Duration = Duration::from_secs(40);
+
+/// Targets by job: `host:port`.
+pub(crate) type Targets = BTreeMap<String, BTreeSet<String>>;
+
+/// A running Prometheus, killed when dropped.
+pub(crate) struct Prometheus {
+    address: SocketAddr,
+    child: Child,
+    directory: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it with one job per pair of job name and SRV name.
+    pub(crate) fn start(jobs: &[(&str, &str)]) -> Self {
+        let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
+        let address = free_address();
+        let mut text = "global: { scrape_interval: 1s, scrape_timeout: 1s }\nscrape_configs:\n".to_owned();
+        for (job, name) in jobs {
+            let _ = write!(
+                text,
+                "  - job_name: {job}\n    dns_sd_configs:\n      - {{ names: [{name}], type: SRV, refresh_interval: 1s }}\n"
+            );
+        }
+        let path = directory.path();
+        fs::write(path.join("prometheus.yml"), text).unwrap();
+        let log = File::create(path.join("prometheus.log")).unwrap();
+        let mut command = Command::new(find("prometheus", "prometheus"));
+        command.arg(format!("--config.file={}", path.join("prometheus.yml").display()));
+        command.arg(format!("--storage.tsdb.path={}", path.join("data").display()));
+        command.arg(format!("--web.listen-address={address}")).current_dir(path);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap();
+        Self { address, child, directory }
+    }
+
+    /// What it would scrape now; none while it does not answer.
+    pub(crate) fn targets(&self) -> Option<Targets> {
+        let body = self.get("/api/v1/targets?state=active")?;
+        let answer: Value = serde_json::from_str(&body).ok()?;
+        let mut targets = Targets::new();
+        for target in answer["data"]["activeTargets"].as_array()? {
+            let labels = &target["discoveredLabels"];
+            let (job, address) = (labels["job"].as_str()?, labels["__address__"].as_str()?);
+            targets.entry(job.to_owned()).or_default().insert(address.to_owned());
+        }
+        Some(targets)
+    }
+
+    /// Waits until it has exactly these targets.
+    ///
+    /// # Panics
+    /// When it does not come to that, with what it has and its log.
+    pub(crate) fn wait_until(&mut self, expected: &Targets) {
+        let mut last = None;
+        let found = poll(DISCOVERY_LIMIT, || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "Prometheus ended: {ended:?}\n{}", self.log());
+            last = self.targets();
+            (last.as_ref() == Some(expected)).then_some(())
+        });
+        assert!(found.is_some(), "Prometheus has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("prometheus.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,161 @@
+//! The binary under test, with a configuration directory of its own.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::daemon::{Daemon, Notify};
+use super::key::Key;
+use super::named::{Named, ZONE};
+use super::program::{Output, run};
+
+/// What `srvctl.toml` says.
+pub(crate) struct Settings {
+    pub(crate) owner: String,
+    pub(crate) zone: String,
+    pub(crate) primary: String,
+    pub(crate) key: Key,
+    pub(crate) ttl: u32,
+    pub(crate) interval: String,
+    pub(crate) verify: Vec<String>,
+}
+
+impl Settings {
+    /// Those that work with this server.
+    pub(crate) fn for_server(named: &Named) -> Self {
+        Self {
+            owner: "test1".to_owned(),
+            zone: ZONE.to_owned(),
+            primary: named.address().to_string(),
+            key: named.key().clone(),
+            ttl: 300,
+            interval: "30s".to_owned(),
+            verify: vec![named.address().to_string()],
+        }
+    }
+}
+
+/// A configuration directory.
+pub(crate) struct Workspace {
+    directory: TempDir,
+    /// Kept to prove that nothing prints it.
+    secret: String,
+}
+
+impl Workspace {
+    /// One that works with this server.
+    pub(crate) fn new(named: &Named) -> Self {
+        Self::with(&Settings::for_server(named))
+    }
+
+    pub(crate) fn with(settings: &Settings) -> Self {
+        let directory = TempDir::with_prefix("srvctl-test-").unwrap();
+        fs::create_dir(directory.path().join("services.d")).unwrap();
+        fs::create_dir(directory.path().join("state")).unwrap();
+        let mut workspace = Self { directory, secret: String::new() };
+        workspace.configure(settings);
+        workspace
+    }
+
+    /// Writes `srvctl.toml` and the key file anew.
+    pub(crate) fn configure(&mut self, settings: &Settings) {
+        let Settings { owner, zone, primary, key, ttl, interval, verify } = settings;
+        let path = self.path().display();
+        let text = format!(
+            "owner = \"{owner}\"\nservices = [\"services.d/*.toml\"]\n\n\
+             [daemon]\nstate_dir = \"{path}/state\"\ninterval = \"{interval}\"\n\n\
+             [api]\nsocket = \"{path}/srvctl.sock\"\n\n\
+             [[zone]]\nname = \"{zone}\"\nprimary = \"{primary}\"\nkey_file = \"zone.key\"\nttl = {ttl}\nverify = {verify:?}\n"
+        );
+        fs::write(self.config(), text).unwrap();
+        fs::write(self.path().join("zone.key"), key.text()).unwrap();
+        self.secret.clone_from(&key.secret);
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.path().join("srvctl.toml")
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path().join("srvctl.sock")
+    }
+
+    /// Replaces a file in `services.d` in one step, as configuration management does.
+    pub(crate) fn write_service(&self, file: &str, toml: &str) {
+        let directory = self.path().join("services.d");
+        let fresh = directory.join(format!(".{file}.new"));
+        fs::write(&fresh, toml).unwrap();
+        fs::rename(fresh, directory.join(file)).unwrap();
+    }
+
+    pub(crate) fn remove_service(&self, file: &str) {
+        fs::remove_file(self.path().join("services.d").join(file)).unwrap();
+    }
+
+    /// Runs srvctl with this configuration; no output may ever show the key's secret.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let output = run(srvctl().args(arguments).arg("--config").arg(self.config()), "");
+        let leaks = [&output.stdout, &output.stderr].iter().any(|text| text.contains(&self.secret));
+        assert!(!leaks, "srvctl {arguments:?} shows the key's secret: {output:?}");
+        output
+    }
+
+    /// As [`Self::run`], and must exit with `code`.
+    pub(crate) fn expect(&self, code: i32, arguments: &[&str]) -> Output {
+        let output = self.run(arguments);
+        let Output { code: actual, stdout, stderr } = &output;
+        assert_eq!(*actual, code, "exit code of srvctl {arguments:?}\nstdout: {stdout}\nstderr: {stderr}");
+        output
+    }
+
+    /// The JSON that a command prints, whatever its exit code.
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.run(arguments);
+        serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("srvctl {arguments:?}: {error}: {output:?}"))
+    }
+
+    /// Publishes the desired services: `apply` must succeed and `plan` find nothing after it.
+    pub(crate) fn converge(&self) {
+        self.expect(0, &["apply"]);
+        let plan = self.expect(0, &["plan", "--json"]);
+        let plan: Value = serde_json::from_str(&plan.stdout).unwrap();
+        assert_eq!(plan["zones"][0]["changes"], serde_json::json!([]), "the plan after apply is not empty");
+    }
+
+    /// Starts the daemon.
+    pub(crate) fn daemon(&self) -> Daemon {
+        Daemon::spawn(srvctl(), self.config(), self.path().join("daemon.log"), None)
+    }
+
+    /// Starts the daemon as systemd would: with a socket for its notices and a watchdog.
+    pub(crate) fn supervised_daemon(&self, notify: &Notify) -> Daemon {
+        Daemon::spawn(srvctl(), self.config(), self.path().join("daemon.log"), Some(notify))
+    }
+}
+
+/// Runs srvctl with these arguments and nothing else.
+pub(crate) fn bare(arguments: &[&str]) -> Output {
+    run(srvctl().args(arguments), "")
+}
+
+/// The strings of a JSON array.
+pub(crate) fn strings(array: &Value) -> Vec<String> {
+    let items = array.as_array().unwrap_or_else(|| panic!("not an array: {array}"));
+    items.iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+}
+
+/// The binary, free of the tester's own environment.
+fn srvctl() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_srvctl"));
+    for name in ["NOTIFY_SOCKET", "RUST_LOG", "SRVCTL_CONFIG", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM"] {
+        command.env_remove(name);
+    }
+    command
+}
