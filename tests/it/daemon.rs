@@ -1,0 +1,197 @@
+//! The long-running reconciler: what wakes it, what it survives, and how it ends.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{
+    Daemon, EXAMPLE, EXAMPLE_RECORDS, JENKINS, Named, Notify, Settings, Workspace, assert_lines, outcome, strings,
+};
+
+/// With an interval so long that only an event can explain a change, or one so short that nobody waits for it.
+fn example(named: &Named, interval: &str) -> Workspace {
+    let workspace = Workspace::with(&Settings { interval: interval.to_owned(), ..Settings::for_server(named) });
+    for (file, text) in EXAMPLE {
+        workspace.write_service(file, text);
+    }
+    workspace
+}
+
+fn has(named: &Named, line: &str) -> bool {
+    named.zone_text().iter().any(|found| found == line)
+}
+
+const CHANGED: &str = "_jenkins._tcp.internal.local. 300 IN SRV 10 10 8443 centos9-vm.internal.local.";
+
+fn changed() -> String {
+    JENKINS.replace("8080", "8443")
+}
+
+#[test]
+fn converges_at_start_and_ends_by_sigterm() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let mut daemon = workspace.daemon();
+    let status = daemon.wait_in_sync();
+    assert_lines("the zone", &named.zone_text(), EXAMPLE_RECORDS);
+    assert_eq!(status["owner"], "test1");
+    assert_eq!((&status["services"], &status["instances"]), (&2.into(), &4.into()), "{status}");
+    assert_eq!(status["zones"][0]["serial"], named.serial());
+    workspace.expect(0, &["status"]);
+    assert!(workspace.socket().exists());
+    assert_eq!(daemon.stop(), 0);
+    assert!(!workspace.socket().exists(), "the socket is removed");
+}
+
+#[test]
+fn sees_a_changed_service_file() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    workspace.write_service("jenkins.toml", &changed());
+    daemon.wait_for("the change in the zone", || has(&named, CHANGED));
+    workspace
+        .write_service("new.toml", "[[service]]\nname = \"new\"\n[[service.instance]]\nhost = \"ns1\"\nport = 7\n");
+    let line = "_new._tcp.internal.local. 300 IN SRV 0 0 7 ns1.internal.local.";
+    daemon.wait_for("the new file's service", || has(&named, line));
+    workspace.remove_service("new.toml");
+    daemon.wait_for("the removed file's service to go", || !has(&named, line));
+    daemon.wait_in_sync();
+}
+
+#[test]
+fn reloads_on_sighup() {
+    let named = Named::start();
+    let mut workspace = example(&named, "1h");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    workspace.configure(&Settings { ttl: 120, interval: "1h".to_owned(), ..Settings::for_server(&named) });
+    daemon.signal("HUP");
+    let line = "centos9-vm.internal.local. 120 IN A 192.168.188.142";
+    daemon.wait_for("the new TTL in the zone", || has(&named, line));
+    daemon.wait_in_sync();
+}
+
+#[test]
+fn a_broken_file_keeps_the_last_good_set() {
+    let named = Named::start();
+    let workspace = example(&named, "1s");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    workspace.write_service("jenkins.toml", "[[service]]\nname = \"jenkins\"\nprot = 1\n");
+    let errors = |status: &Value| strings(&status["source_errors"]);
+    let status = daemon.wait_until("the error to show", |status| !errors(status).is_empty());
+    assert!(errors(&status).iter().any(|error| error.contains("jenkins.toml")), "{status}");
+    assert_eq!(status["services"], 2, "the last good set stays in force");
+    // Drift is still repaired, from the last good set.
+    named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
+    let line = "_jenkins._tcp.internal.local. 300 IN SRV 10 10 8080 centos9-vm.internal.local.";
+    daemon.wait_for("the drift to be repaired", || has(&named, line));
+    assert_lines("the zone", &named.zone_text(), EXAMPLE_RECORDS);
+    workspace.write_service("jenkins.toml", &changed());
+    daemon.wait_for("the mended file's change", || has(&named, CHANGED));
+    daemon.wait_until("no error any more", |status| errors(status).is_empty());
+}
+
+#[test]
+fn repairs_drift_within_the_interval() {
+    let named = Named::start();
+    let workspace = example(&named, "1s");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
+    let expected: Vec<_> = EXAMPLE_RECORDS.iter().map(ToString::to_string).collect();
+    daemon.wait_for("the repair", || named.zone_text().len() == expected.len());
+    assert_lines("the zone", &named.zone_text(), expected);
+}
+
+#[test]
+fn survives_the_server_going_and_coming_back() {
+    let mut named = Named::start();
+    let workspace = example(&named, "1s");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    named.stop();
+    let status = daemon.wait_until("the failure to show", |status| outcome(status) == "failed");
+    let error = status["zones"][0]["error"].as_str().unwrap().to_lowercase();
+    assert!(error.contains("refused") && error.contains(&named.address().to_string()), "{status}");
+    workspace.write_service("jenkins.toml", &changed());
+    named.start_again();
+    daemon.wait_for("the change made meanwhile", || has(&named, CHANGED));
+    daemon.wait_in_sync();
+    named.restart();
+    named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
+    daemon.wait_for("the repair after a restart", || has(&named, CHANGED));
+}
+
+#[test]
+fn starts_while_the_server_is_down() {
+    let mut named = Named::start();
+    let workspace = example(&named, "1s");
+    named.stop();
+    let mut daemon = workspace.daemon();
+    daemon.wait_until("the failure to show", |status| outcome(status) == "failed");
+    named.start_again();
+    daemon.wait_in_sync();
+    assert_lines("the zone", &named.zone_text(), EXAMPLE_RECORDS);
+}
+
+#[test]
+fn a_conflict_shows_and_the_rest_converges() {
+    let named = Named::builder().records("_jenkins._tcp 60 SRV 5 5 5555 elsewhere").start();
+    let workspace = example(&named, "1s");
+    let mut daemon = workspace.daemon();
+    let status = daemon.wait_until("incomplete", |status| outcome(status) == "incomplete");
+    let problems = strings(&status["zones"][0]["problems"]);
+    assert!(problems.iter().any(|problem| problem.contains("_jenkins._tcp.internal.local.")), "{status}");
+    assert!(has(&named, "_node-exporter._tcp.internal.local. 300 IN SRV 0 0 9100 centos9-vm.internal.local."));
+    named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
+    daemon.wait_in_sync();
+    assert_lines("once the way is free", &named.zone_text(), EXAMPLE_RECORDS);
+}
+
+#[test]
+fn tells_systemd_how_it_is() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let mut notify = Notify::new();
+    let daemon: Daemon = workspace.supervised_daemon(&notify);
+    notify.wait_for("READY=1");
+    notify.wait_for("WATCHDOG=1");
+    assert_eq!(daemon.stop(), 0);
+    notify.wait_for("STOPPING=1");
+}
+
+#[test]
+fn one_socket_has_one_daemon() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let mut first = workspace.daemon();
+    first.wait_in_sync();
+    let refused = workspace.expect(1, &["daemon"]);
+    assert!(refused.stderr.contains("srvctl.sock"), "the socket is named: {refused:?}");
+    first.wait_in_sync();
+    drop(first); // killed: its socket stays behind, and must not stop the next one
+    assert!(workspace.socket().exists());
+    workspace.daemon().wait_in_sync();
+}
+
+#[test]
+fn status_without_a_daemon_says_so_in_one_line() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let output = workspace.expect(1, &["status"]);
+    assert_eq!(output.stderr.trim().lines().count(), 1, "{output:?}");
+    assert!(output.stderr.contains("srvctl.sock"), "the socket is named: {output:?}");
+    assert!(output.stderr.contains("daemon"), "what is missing is named: {output:?}");
+}
+
+#[test]
+fn a_broken_configuration_stops_the_start() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    fs::write(workspace.config(), "owner = \n").unwrap();
+    let output = workspace.expect(1, &["daemon"]);
+    assert!(output.stderr.contains("srvctl.toml"), "{output:?}");
+}
