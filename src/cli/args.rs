@@ -84,7 +84,7 @@ pub struct VerifyArgs {
   NAME               the name to look up; without a final dot, the search list of resolv.conf applies
   TYPE               SRV (default), A, AAAA, MX, NS, TXT, SOA, …
   @SERVER[:PORT]     ask this server [default: those of /etc/resolv.conf]
-  +short             print only the targets (or the record data, for types that make no target)
+  +short             print only the data of the answer's records, as dig does
   +tcp               ask over TCP from the start
 
 Exit codes:

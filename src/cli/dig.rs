@@ -35,7 +35,7 @@ pub(super) async fn run(args: &DigArgs) -> Exit {
     if args.format.json {
         output::json(&Json::of(&question, &report, &targets));
     } else if question.short {
-        show_short(&question, &report, &targets);
+        show_short(&report);
     } else {
         show(&question, &report, &targets);
     }
@@ -96,11 +96,7 @@ fn found_of_type(question: &Question, report: &LookupReport) -> bool {
     answers(report).iter().any(|record| record.record_type() == question.record_type)
 }
 
-fn show_short(question: &Question, report: &LookupReport, targets: &[Target]) {
-    if question.record_type == RecordType::SRV {
-        targets.iter().for_each(|target| output::line(&target.address));
-        return;
-    }
+fn show_short(report: &LookupReport) {
     answers(report).iter().for_each(|record| output::line(presentation(&record.rdata)));
 }
 

@@ -43,7 +43,7 @@ fn plans_as_in_the_golden_files() {
     workspace.expect(0, &["apply"]);
     let in_sync = workspace.expect(0, &["plan"]);
     assert_golden("plan-in-sync.txt", &neutral(&in_sync.stdout, &named, &workspace));
-    workspace.write_service("jenkins.toml", &JENKINS.replacen("8080", "8443", 1).replace("devops", "pla\"t;form"));
+    workspace.write_service("jenkins.toml", &JENKINS.replacen("8080", "8443", 1).replace("devops", "pla\\\"t;form"));
     let change = workspace.expect(3, &["plan"]);
     assert_golden("plan-of-a-change.txt", &neutral(&change.stdout, &named, &workspace));
 }
