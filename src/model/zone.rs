@@ -76,6 +76,12 @@ impl Rrset {
         self.rdatas.iter().filter(move |rdata| other.is_none_or(|other| !other.contains(rdata)))
     }
 
+    /// The records of the set, when it stands at `name`.
+    pub fn records(&self, name: &Name) -> Vec<Record> {
+        let record = |rdata: &Rdata| Record { name: name.clone(), ttl: self.ttl, rdata: rdata.clone() };
+        self.rdatas.iter().map(record).collect()
+    }
+
     fn insert(&mut self, rdata: Rdata) -> bool {
         match self.rdatas.binary_search(&rdata) {
             Ok(_) => false,

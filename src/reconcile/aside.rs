@@ -101,6 +101,7 @@ mod tests {
             updates: vec![update(1)],
             conflicts: vec![],
             owned_names: 0,
+            owned_records: 0,
         };
         aside.forget_done(&plan);
         assert_eq!(aside.reasons().count(), 1);

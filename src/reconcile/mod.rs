@@ -4,10 +4,16 @@
 
 mod aside;
 mod desired;
+mod guard;
+mod obstacle;
+mod ownership;
 mod plan;
 mod verdict;
 
 pub use aside::SetAside;
 pub use desired::{Desired, Refusal, ZonePolicy, desired, records_of};
-pub use plan::{Conflict, Obstacle, Plan, plan};
+pub use guard::{Guarded, Held, HoldReason, Limits, MIN_OWNED_RECORDS, PlanId, guard, losing_names};
+pub use obstacle::{Conflict, Obstacle};
+pub use ownership::{OwnedName, owned};
+pub use plan::{Plan, plan};
 pub use verdict::{Check, Comparison, Standing, compare};

@@ -4,9 +4,10 @@
 //! `<name>` are whose. Everything else in the zone is foreign and never part of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
-use super::desired::{Desired, Refusal};
+use super::desired::Desired;
+use super::obstacle::{self, Conflict, Obstacle};
+use super::ownership::{self, Ownership};
 use crate::model::{Change, Marker, Name, OwnerId, Record, RecordType, Rrset, RrsetKey, Zone};
 use crate::protocol::update::{self, NameUpdate, Prerequisite};
 
@@ -23,6 +24,8 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
     /// How many owner names in the zone carry our marker.
     pub owned_names: usize,
+    /// How many records at these names are ours, markers not counted.
+    pub owned_records: usize,
 }
 
 impl Plan {
@@ -37,70 +40,6 @@ impl Plan {
     }
 }
 
-/// A name that cannot be brought to its desired state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
-    /// The owner name.
-    pub name: Name,
-    /// What is in the way.
-    pub obstacle: Obstacle,
-}
-
-/// What keeps a name from its desired state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Obstacle {
-    /// Records that we did not write, where ours should go.
-    Foreign(Vec<Record>),
-    /// Another srvctl's name.
-    OtherOwner(OwnerId),
-    /// A marker that cannot be read.
-    DamagedMarker(String),
-    /// An alias: nothing else can stand beside it (RFC 1034 section 3.6.2), and BIND drops it silently.
-    Alias(Record),
-    /// The name lies under a delegation or a DNAME, where this server does not answer for it.
-    Hidden(Record),
-    /// The desired records cannot be published.
-    Refused(Refusal),
-    /// The change of this one name fits no message.
-    TooLarge(usize),
-}
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Foreign(records) => {
-                let shown: Vec<_> = records.iter().map(|record| format!("`{record}`")).collect();
-                write!(
-                    f,
-                    "foreign records are in the way: {}. srvctl did not write them and does not touch them; remove \
-                     them, or take them out of the services",
-                    shown.join(", ")
-                )
-            }
-            Self::OtherOwner(owner) => write!(
-                f,
-                "the name belongs to another srvctl, owner \"{owner}\" by its marker. Publish it from there, or let \
-                 that one release it first"
-            ),
-            Self::DamagedMarker(marker) => write!(
-                f,
-                "its ownership marker cannot be read: {marker}. Repair or remove the marker by hand; until then \
-                 nothing at this name is touched"
-            ),
-            Self::Alias(record) => {
-                write!(f, "an alias is in the way: `{record}`. No other record can stand beside a CNAME; remove it")
-            }
-            Self::Hidden(record) => write!(
-                f,
-                "the name is not answered from this zone, because of `{record}`. Publish it in the zone that is \
-                 delegated, or remove the delegation"
-            ),
-            Self::Refused(refusal) => refusal.fmt(f),
-            Self::TooLarge(bytes) => write!(f, "its change takes {bytes} bytes and fits no DNS message"),
-        }
-    }
-}
-
 /// Compares what shall be with what is.
 pub fn plan(owner: &OwnerId, desired: &Desired, live: &Zone) -> Plan {
     let planner = Planner { owner, live, marker_ttl: desired.marker_ttl };
@@ -110,11 +49,14 @@ pub fn plan(owner: &OwnerId, desired: &Desired, live: &Zone) -> Plan {
         updates: Vec::new(),
         conflicts: Vec::new(),
         owned_names: 0,
+        owned_records: 0,
     };
-    let ours = planner.owned_names();
+    let ours = ownership::owned(owner, live);
     plan.owned_names = ours.len();
+    plan.owned_records = ours.iter().map(|owned| owned.records).sum();
     let nothing = BTreeMap::new();
-    let names: BTreeSet<&Name> = desired.names.keys().chain(&ours).chain(desired.refused.keys()).collect();
+    let names: BTreeSet<&Name> =
+        desired.names.keys().chain(ours.iter().map(|owned| &owned.name)).chain(desired.refused.keys()).collect();
     for name in names {
         if let Some(refusal) = desired.refused.get(name) {
             plan.conflicts.push(Conflict { name: name.clone(), obstacle: Obstacle::Refused(refusal.clone()) });
@@ -140,47 +82,17 @@ struct Planner<'a> {
     marker_ttl: u32,
 }
 
-/// What the zone says about who manages a name.
-enum Ownership<'a> {
-    Nobody,
-    Ours(BTreeSet<RecordType>, &'a Rrset),
-    InTheWay(Obstacle),
-}
-
 impl Planner<'_> {
-    fn owned_names(&self) -> BTreeSet<Name> {
-        let marked = self.live.names().filter_map(|(name, _)| Marker::marked_name(name));
-        marked.filter(|name| matches!(self.ownership(name), Ownership::Ours(..))).collect()
-    }
-
-    fn ownership(&self, name: &Name) -> Ownership<'_> {
-        let Ok(marker_name) = Marker::name_for(name) else {
-            return Ownership::Nobody;
-        };
-        let Some(rrset) = self.live.rrset(&marker_name, RecordType::TXT) else {
-            return Ownership::Nobody;
-        };
-        let damaged = |what: String| Ownership::InTheWay(Obstacle::DamagedMarker(what));
-        match rrset.rdatas() {
-            [one] => match Marker::from_rdata(one) {
-                Ok(marker) if marker.owner == *self.owner => Ownership::Ours(marker.types, rrset),
-                Ok(marker) => Ownership::InTheWay(Obstacle::OtherOwner(marker.owner)),
-                Err(error) => damaged(error.to_string()),
-            },
-            several => damaged(format!("there are {} TXT records at {marker_name}", several.len())),
-        }
-    }
-
     /// What must happen at one name, and what is in the way there.
     fn at(&self, name: &Name, wanted: &BTreeMap<RecordType, Rrset>) -> (Option<NameUpdate>, Vec<Obstacle>) {
-        let (owned, marker) = match self.ownership(name) {
+        let (owned, marker) = match ownership::of(self.owner, self.live, name) {
             Ownership::Nobody => (BTreeSet::new(), None),
             Ownership::Ours(types, marker) => (types, Some(marker)),
-            Ownership::InTheWay(_) if self.is_satisfied(name, wanted) => return (None, Vec::new()),
-            Ownership::InTheWay(obstacle) => return (None, vec![obstacle]),
+            Ownership::InTheWay(..) if self.is_satisfied(name, wanted) => return (None, Vec::new()),
+            Ownership::InTheWay(obstacle, _) => return (None, vec![obstacle]),
         };
         if !wanted.is_empty()
-            && let Some(obstacle) = self.unpublishable(name)
+            && let Some(obstacle) = obstacle::unpublishable(self.live, name)
         {
             return (None, vec![obstacle]);
         }
@@ -203,7 +115,7 @@ impl Planner<'_> {
             changes.extend(Change::between(key, self.live.rrset(name, record_type), wanted.get(&record_type)));
         }
         let after = (!ours.types.is_empty()).then(|| Marker { owner: self.owner.clone(), types: ours.types });
-        let after = self.marker_rrset(after.as_ref(), ours.marker);
+        let after = after.and_then(|marker| ownership::marker_rrset(&marker, self.marker_ttl, ours.marker));
         let marker_key = RrsetKey::new(marker_name, RecordType::TXT);
         changes.extend(Change::between(marker_key.clone(), ours.marker, after.as_ref()));
         if changes.is_empty() {
@@ -216,19 +128,6 @@ impl Planner<'_> {
         let absent = ours.claimed.iter().map(|&claimed| Prerequisite::Absent(RrsetKey::new(name.clone(), claimed)));
         let prerequisites = std::iter::once(guard).chain(absent).collect();
         Some(NameUpdate { name: name.clone(), prerequisites, changes })
-    }
-
-    /// The marker as it shall be. One that says the same in other words stays as it is.
-    fn marker_rrset(&self, marker: Option<&Marker>, live: Option<&Rrset>) -> Option<Rrset> {
-        let wanted = marker?;
-        if let Some(live) = live
-            && live.ttl == self.marker_ttl
-            && let [one] = live.rdatas()
-            && Marker::from_rdata(one).as_ref() == Ok(wanted)
-        {
-            return Some(live.clone());
-        }
-        Rrset::new(self.marker_ttl, [wanted.to_rdata()])
     }
 
     /// Which wanted types are free to be claimed, and which foreign RRsets are in the way.
@@ -245,7 +144,7 @@ impl Planner<'_> {
                     claimed.insert(record_type);
                 }
                 Some(live) if satisfies(record_type, live, rrset) => {}
-                Some(live) => foreign.push(records(name, live)),
+                Some(live) => foreign.push(live.records(name)),
             }
         }
         (claimed, foreign)
@@ -256,27 +155,6 @@ impl Planner<'_> {
             self.live.rrset(name, record_type).is_some_and(|live| satisfies(record_type, live, rrset))
         };
         wanted.iter().all(says_it)
-    }
-
-    /// What makes publishing at a name pointless, whoever owns it.
-    fn unpublishable(&self, name: &Name) -> Option<Obstacle> {
-        let first = |name: &Name, record_type| {
-            let rrset = self.live.rrset(name, record_type)?;
-            records(name, rrset).into_iter().next()
-        };
-        if let Some(alias) = first(name, RecordType::CNAME) {
-            return Some(Obstacle::Alias(alias));
-        }
-        let mut ancestor = Some(name.clone());
-        while let Some(at) = ancestor.filter(|at| at.is_within(self.live.origin())) {
-            let delegated = (at != *self.live.origin()).then(|| first(&at, RecordType::NS)).flatten();
-            let redirected = (at != *name).then(|| first(&at, RecordType::DNAME)).flatten();
-            if let Some(record) = delegated.or(redirected) {
-                return Some(Obstacle::Hidden(record));
-            }
-            ancestor = at.parent();
-        }
-        None
     }
 }
 
@@ -291,11 +169,6 @@ struct Ours<'a> {
 /// A foreign address record that already says what we want satisfies us, whatever its TTL.
 fn satisfies(record_type: RecordType, live: &Rrset, wanted: &Rrset) -> bool {
     matches!(record_type, RecordType::A | RecordType::AAAA) && live.rdatas() == wanted.rdatas()
-}
-
-fn records(name: &Name, rrset: &Rrset) -> Vec<Record> {
-    let record = |rdata: &crate::model::Rdata| Record { name: name.clone(), ttl: rrset.ttl, rdata: rdata.clone() };
-    rrset.rdatas().iter().map(record).collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{Rdata, Srv};
+use crate::reconcile::Refusal;
 
 fn name(text: &str) -> Name {
     format!("{text}.internal.local").parse().unwrap()
@@ -209,13 +210,10 @@ fn any_zone() -> impl Strategy<Value = Zone> {
 
 /// The RRsets that are ours by the zone's own markers, and the markers themselves.
 fn owned_keys(live: &Zone) -> BTreeSet<RrsetKey> {
-    let me = owner();
-    let planner = Planner { owner: &me, live, marker_ttl: 300 };
     let mut keys = BTreeSet::new();
-    for name in planner.owned_names() {
-        let Ownership::Ours(types, _) = planner.ownership(&name) else { unreachable!() };
-        keys.extend(types.into_iter().map(|record_type| RrsetKey::new(name.clone(), record_type)));
-        keys.insert(RrsetKey::new(Marker::name_for(&name).unwrap(), RecordType::TXT));
+    for owned in ownership::owned(&owner(), live) {
+        keys.extend(owned.types.into_iter().map(|record_type| RrsetKey::new(owned.name.clone(), record_type)));
+        keys.insert(RrsetKey::new(Marker::name_for(&owned.name).unwrap(), RecordType::TXT));
     }
     keys
 }

@@ -1,0 +1,221 @@
+//! What must not happen without a person: plans that remove too much.
+//!
+//! An answer that empties a name makes Prometheus drop its targets at once, and no alert fires; so a plan that
+//! would remove much is held until somebody accepts that very plan. The guard is a pure function of the plan:
+//! it remembers nothing, and so it holds after a restart what it held before.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::plan::Plan;
+use crate::model::{Change, Marker, Name, RecordType, Rrset};
+use crate::protocol::update::NameUpdate;
+
+/// Below so many owned records, a share says nothing: two of three are a small site's ordinary change.
+pub const MIN_OWNED_RECORDS: usize = 10;
+
+/// What a zone lets pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Share of the owned records that one plan may remove, percent.
+    pub max_delete_percent: u8,
+    /// Sources from which nothing came at all: patterns that match no file.
+    pub missing_sources: Vec<String>,
+    /// Whether nothing at all is desired in the zone.
+    pub nothing_desired: bool,
+}
+
+/// Identifies what a held plan would remove, so that accepting it accepts nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanId(u64);
+
+impl fmt::Display for PlanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for PlanId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let id = u64::from_str_radix(text, 16).ok().filter(|_| text.len() == 16);
+        id.map(Self)
+            .ok_or_else(|| format!("`{text}` is not a plan's id: 16 hexadecimal digits, as `srvctl plan` shows"))
+    }
+}
+
+/// Why a plan is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldReason {
+    /// It removes too large a share of what is ours.
+    TooMuch {
+        /// Records it removes.
+        removed: usize,
+        /// Records that are ours.
+        owned: usize,
+        /// The share allowed, percent.
+        percent: u8,
+    },
+    /// Nothing is desired any more, and something is published.
+    NothingDesired,
+    /// A source brought nothing at all.
+    MissingSource(String),
+}
+
+impl fmt::Display for HoldReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMuch { removed, owned, percent } => write!(
+                f,
+                "it would remove {removed} of {owned} owned records, more than max_delete_percent = {percent} allows"
+            ),
+            Self::NothingDesired => f.write_str("no service is desired in this zone any more"),
+            Self::MissingSource(source) => write!(f, "no file matches `{source}`: the source has gone missing"),
+        }
+    }
+}
+
+/// What is held back of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What to accept.
+    pub id: PlanId,
+    /// Why it is held.
+    pub reasons: Vec<HoldReason>,
+    /// How many records would be removed.
+    pub removed: usize,
+    /// Whether the plan's additions are made all the same.
+    pub additions_proceed: bool,
+}
+
+/// What may be done of a plan now, and what is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guarded {
+    /// To be sent now.
+    pub updates: Vec<NameUpdate>,
+    /// Held back, when anything is.
+    pub held: Option<Held>,
+}
+
+/// Judges a plan. `accepted` is the id that a person gave, if any.
+///
+/// Additions of a held plan proceed only when the rest would be held after them just the same: more owned
+/// records make the same removals a smaller share, and a guard that its own additions open is none.
+pub fn guard(plan: &Plan, limits: &Limits, accepted: Option<PlanId>) -> Guarded {
+    let all = || Guarded { updates: plan.updates.clone(), held: None };
+    let removals: Vec<_> = plan.updates.iter().filter_map(Removal::of).collect();
+    let removed: usize = removals.iter().map(|removal| removal.records).sum();
+    if removed == 0 {
+        return all();
+    }
+    let reasons = reasons(plan.owned_records, removed, limits);
+    let id = id(&removals);
+    if reasons.is_empty() || accepted == Some(id) {
+        return all();
+    }
+    let additive: Vec<_> = plan.updates.iter().filter_map(without_removals).collect();
+    let added: usize = additive.iter().flat_map(|update| &update.changes).map(growth).sum();
+    let additions_proceed = !self::reasons(plan.owned_records + added, removed, limits).is_empty();
+    let updates = if additions_proceed { additive } else { Vec::new() };
+    Guarded { updates, held: Some(Held { id, reasons, removed, additions_proceed }) }
+}
+
+fn reasons(owned: usize, removed: usize, limits: &Limits) -> Vec<HoldReason> {
+    let mut reasons: Vec<_> = limits.missing_sources.iter().cloned().map(HoldReason::MissingSource).collect();
+    if limits.nothing_desired {
+        reasons.push(HoldReason::NothingDesired);
+    }
+    let percent = limits.max_delete_percent;
+    if owned >= MIN_OWNED_RECORDS && removed * 100 > usize::from(percent) * owned {
+        reasons.push(HoldReason::TooMuch { removed, owned, percent });
+    }
+    reasons
+}
+
+fn is_marker(change: &Change) -> bool {
+    Marker::marked_name(&change.key.name).is_some() && change.key.record_type == RecordType::TXT
+}
+
+fn size(rrset: Option<&Rrset>) -> usize {
+    rrset.map_or(0, |set| set.rdatas().len())
+}
+
+/// Records that a change takes away on balance: one that comes in the place of another is a change, no removal.
+fn shrinkage(change: &Change) -> usize {
+    if is_marker(change) { 0 } else { size(change.before.as_ref()).saturating_sub(size(change.after.as_ref())) }
+}
+
+fn growth(change: &Change) -> usize {
+    if is_marker(change) { 0 } else { size(change.after.as_ref()).saturating_sub(size(change.before.as_ref())) }
+}
+
+/// What one name loses.
+struct Removal<'a> {
+    update: &'a NameUpdate,
+    records: usize,
+}
+
+impl<'a> Removal<'a> {
+    fn of(update: &'a NameUpdate) -> Option<Self> {
+        let records = update.changes.iter().map(shrinkage).sum();
+        (records > 0).then_some(Self { update, records })
+    }
+}
+
+/// A digest of every record that the removals delete (FNV-1a, 64 bits): the same removals have the same id
+/// whatever else the plan adds.
+fn id(removals: &[Removal<'_>]) -> PlanId {
+    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
+    let mut eat = |bytes: &[u8]| {
+        for byte in bytes {
+            digest = (digest ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for change in removals.iter().flat_map(|removal| &removal.update.changes).filter(|change| shrinkage(change) > 0) {
+        eat(change.key.name.as_wire());
+        eat(&change.key.record_type.0.to_be_bytes());
+        for rdata in change.operations().0 {
+            eat(rdata.as_wire());
+        }
+    }
+    PlanId(digest)
+}
+
+/// The same update with everything kept that it would take away; none when nothing is left to do.
+fn without_removals(update: &NameUpdate) -> Option<NameUpdate> {
+    if Removal::of(update).is_none() {
+        return Some(update.clone());
+    }
+    let changes: Vec<_> = update.changes.iter().filter_map(keeping).collect();
+    let grows = changes.iter().any(|change| !is_marker(change));
+    grows.then(|| NameUpdate { changes, ..update.clone() })
+}
+
+/// The change with what was there before kept.
+fn keeping(change: &Change) -> Option<Change> {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else {
+        return change.before.is_none().then(|| change.clone());
+    };
+    let rdatas = before.rdatas().iter().chain(after.rdatas());
+    let kept = if is_marker(change) { both_types(before, after)? } else { Rrset::new(after.ttl, rdatas.cloned())? };
+    Change::between(change.key.clone(), Some(before), Some(&kept))
+}
+
+/// A marker that names the types of both.
+fn both_types(before: &Rrset, after: &Rrset) -> Option<Rrset> {
+    let read = |set: &Rrset| Marker::from_rdata(set.rdatas().first()?).ok();
+    let (mut before, after_marker) = (read(before)?, read(after)?);
+    before.types.extend(after_marker.types);
+    Rrset::new(after.ttl, [before.to_rdata()])
+}
+
+/// The names that a held plan would take records from, for people.
+pub fn losing_names(plan: &Plan) -> Vec<(&Name, usize)> {
+    let removals = plan.updates.iter().filter_map(Removal::of);
+    removals.map(|removal| (&removal.update.name, removal.records)).collect()
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

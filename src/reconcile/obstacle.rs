@@ -1,0 +1,88 @@
+//! What keeps a name from its desired state.
+
+use std::fmt;
+
+use super::desired::Refusal;
+use crate::model::{Name, OwnerId, Record, RecordType, Zone};
+
+/// A name that cannot be brought to its desired state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The owner name.
+    pub name: Name,
+    /// What is in the way.
+    pub obstacle: Obstacle,
+}
+
+/// What keeps a name from its desired state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Records that we did not write, where ours should go.
+    Foreign(Vec<Record>),
+    /// Another srvctl's name.
+    OtherOwner(OwnerId),
+    /// A marker that cannot be read.
+    DamagedMarker(String),
+    /// An alias: nothing else can stand beside it (RFC 1034 section 3.6.2), and BIND drops it silently.
+    Alias(Record),
+    /// The name lies under a delegation or a DNAME, where this server does not answer for it.
+    Hidden(Record),
+    /// The desired records cannot be published.
+    Refused(Refusal),
+    /// The change of this one name fits no message.
+    TooLarge(usize),
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Foreign(records) => {
+                let shown: Vec<_> = records.iter().map(|record| format!("`{record}`")).collect();
+                write!(
+                    f,
+                    "foreign records are in the way: {}. srvctl did not write them and does not touch them; take the \
+                     name over with `srvctl adopt`, remove the records, or take them out of the services",
+                    shown.join(", ")
+                )
+            }
+            Self::OtherOwner(owner) => write!(
+                f,
+                "the name belongs to another srvctl, owner \"{owner}\" by its marker. Publish it from there, or let \
+                 that one release it first"
+            ),
+            Self::DamagedMarker(marker) => write!(
+                f,
+                "its ownership marker cannot be read: {marker}. Repair or remove the marker by hand; until then \
+                 nothing at this name is touched"
+            ),
+            Self::Alias(record) => {
+                write!(f, "an alias is in the way: `{record}`. No other record can stand beside a CNAME; remove it")
+            }
+            Self::Hidden(record) => write!(
+                f,
+                "the name is not answered from this zone, because of `{record}`. Publish it in the zone that is \
+                 delegated, or remove the delegation"
+            ),
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::TooLarge(bytes) => write!(f, "its change takes {bytes} bytes and fits no DNS message"),
+        }
+    }
+}
+
+/// What makes publishing at a name pointless, whoever owns it.
+pub(super) fn unpublishable(live: &Zone, name: &Name) -> Option<Obstacle> {
+    let first = |name: &Name, record_type| live.rrset(name, record_type)?.records(name).into_iter().next();
+    if let Some(alias) = first(name, RecordType::CNAME) {
+        return Some(Obstacle::Alias(alias));
+    }
+    let mut ancestor = Some(name.clone());
+    while let Some(at) = ancestor.filter(|at| at.is_within(live.origin())) {
+        let delegated = (at != *live.origin()).then(|| first(&at, RecordType::NS)).flatten();
+        let redirected = (at != *name).then(|| first(&at, RecordType::DNAME)).flatten();
+        if let Some(record) = delegated.or(redirected) {
+            return Some(Obstacle::Hidden(record));
+        }
+        ancestor = at.parent();
+    }
+    None
+}
