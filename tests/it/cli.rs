@@ -171,14 +171,18 @@ fn dig_short_prints_the_data() {
     let workspace = example(&named);
     workspace.expect(0, &["apply"]);
     let server = format!("@{}", named.address());
-    for transport in [vec![], vec!["+tcp"]] {
-        let mut arguments = vec!["dig", "_jenkins._tcp.internal.local", "SRV", &server, "+short"];
-        arguments.extend(transport);
-        let output = bare(&arguments);
-        assert_eq!(output.code, 0, "{output:?}");
-        let mut lines: Vec<_> = output.stdout.lines().collect();
-        lines.sort_unstable();
-        assert_eq!(lines, ["10 10 8080 centos9-vm.internal.local.", "10 20 8080 centos9-vm2.internal.local."]);
+    let both = ["10 10 8080 centos9-vm.internal.local.", "10 20 8080 centos9-vm2.internal.local."];
+    for (question, lines) in [
+        (vec!["_jenkins._tcp.internal.local", "SRV"], both.as_slice()),
+        (vec!["_jenkins._tcp.internal.local", "SRV", "+tcp"], &both),
+        (vec!["centos9-vm.internal.local", "A"], &["192.168.188.142"]),
+        (vec!["_jenkins._tcp.internal.local", "TXT"], &[r#""environment=production" "team=devops""#]),
+    ] {
+        let output = bare(&[["dig", server.as_str(), "+short"].as_slice(), &question].concat());
+        assert_eq!(output.code, 0, "{question:?}: {output:?}");
+        let mut printed: Vec<_> = output.stdout.lines().collect();
+        printed.sort_unstable();
+        assert_eq!(printed, lines, "{question:?}: {output:?}");
     }
 }
 
