@@ -63,6 +63,8 @@ pub struct ZoneConfig {
     pub ttl: u32,
     /// Records per RRset that the primary accepts.
     pub max_records_per_rrset: u32,
+    /// Share of the owned records that one plan may remove without a person's word, percent.
+    pub max_delete_percent: u8,
     /// Where the primary's NOTIFY messages arrive. Accepted and kept, not used yet.
     pub notify_listen: Option<SocketAddr>,
     /// Through whom published services are looked up again; the primary when nothing is said.

@@ -113,6 +113,7 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     let key = key(fields, keys);
     let ttl = fields.integer("ttl", TTL_RANGE).unwrap_or(defaults::TTL);
     let max_records = fields.integer("max_records_per_rrset", 1..=MAX_RECORDS_LIMIT);
+    let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());
     let notify_listen = fields.parsed("notify_listen", |text| {
         let wrong = |_| format!("`{text}` is not an address to listen on: write `127.0.0.1:5301` or `[::1]:5301`");
         text.parse::<SocketAddr>().map_err(wrong)
@@ -136,6 +137,7 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
         key,
         ttl,
         max_records_per_rrset: max_records.unwrap_or(defaults::MAX_RECORDS_PER_RRSET),
+        max_delete_percent: max_delete.unwrap_or(defaults::MAX_DELETE_PERCENT),
         notify_listen: notify_listen.map(Spanned::into_inner),
     })
 }

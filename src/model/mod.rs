@@ -18,5 +18,5 @@ pub use name::{MAX_LABEL, MAX_NAME, Name, NameError};
 pub use rdata::{MAX_STRING, Rdata, RecordType, Srv, UnknownType};
 pub use server::{DNS_PORT, Server, ServerError};
 pub use service::{Catalogue, Instance, Service, ServiceKey};
-pub use status::{DaemonStatus, Outcome, ZoneStatus};
+pub use status::{DaemonStatus, HeldStatus, Outcome, ZoneStatus};
 pub use zone::{Record, Rrset, RrsetKey, Zone};

@@ -42,10 +42,27 @@ pub enum Outcome {
     Pending,
     /// Everything desired is published.
     InSync,
+    /// A plan that would remove too much waits for a person; see `held`.
+    Held,
     /// Some names could not be brought to the desired state; the others were.
     Incomplete,
     /// The zone could not be read or nothing could be sent.
     Failed,
+}
+
+/// A plan that waits for a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldStatus {
+    /// What to give to `srvctl apply --accept`.
+    pub id: String,
+    /// Why it is held.
+    pub reasons: Vec<String>,
+    /// How many records it would remove.
+    pub removed: usize,
+    /// From which names.
+    pub names: Vec<Name>,
+    /// Whether the plan's additions are made all the same.
+    pub additions_proceed: bool,
 }
 
 /// How one zone stands.
@@ -73,6 +90,8 @@ pub struct ZoneStatus {
     pub error: Option<String>,
     /// What stands in the way, name by name: conflicts and refusals, each with the way out.
     pub problems: Vec<String>,
+    /// The plan that waits for a person.
+    pub held: Option<HeldStatus>,
     /// When the next attempt comes at the latest, seconds since 1970.
     pub next_run: Option<u64>,
 }

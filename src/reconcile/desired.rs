@@ -17,6 +17,8 @@ pub struct ZonePolicy {
     pub ttl: u32,
     /// How many records one RRset may hold: BIND refuses the 101st by default.
     pub max_records_per_rrset: usize,
+    /// Share of the owned records that one plan may remove without a person's word, percent.
+    pub max_delete_percent: u8,
 }
 
 /// What one zone shall hold, of ours.
@@ -28,6 +30,17 @@ pub struct Desired {
     pub marker_ttl: u32,
     /// Names that cannot be published as desired, and why. Nothing at them is changed, neither way.
     pub refused: BTreeMap<Name, Refusal>,
+    /// Share of the owned records that one plan may remove without a person's word, percent.
+    pub max_delete_percent: u8,
+    /// Sources from which nothing came at all: then removals are for a person to accept.
+    pub missing_sources: Vec<String>,
+}
+
+impl Desired {
+    /// Whether nothing at all is desired.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.refused.is_empty()
+    }
 }
 
 /// Why a name is not published at all.
@@ -71,10 +84,15 @@ impl fmt::Display for Refusal {
 }
 
 /// What every zone shall hold. Zones come in the order of `policies`; a host's addresses go into the longest
-/// zone that it lies in.
-pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy]) -> Vec<Desired> {
-    let mut zones: Vec<_> =
-        policies.iter().map(|policy| Desired { marker_ttl: policy.ttl, ..Desired::default() }).collect();
+/// zone that it lies in. `missing_sources` are those from which nothing came.
+pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy], missing_sources: &[String]) -> Vec<Desired> {
+    let empty = |policy: &ZonePolicy| Desired {
+        marker_ttl: policy.ttl,
+        max_delete_percent: policy.max_delete_percent,
+        missing_sources: missing_sources.to_vec(),
+        ..Desired::default()
+    };
+    let mut zones: Vec<_> = policies.iter().map(empty).collect();
     for service in catalogue.values() {
         for (index, key, rrset) in placed_records(service, policies) {
             add(&mut zones[index], key, &rrset);

@@ -7,23 +7,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::desired::Desired;
 use super::plan::Plan;
 use crate::model::{Change, Marker, Name, RecordType, Rrset};
 use crate::protocol::update::NameUpdate;
 
 /// Below so many owned records, a share says nothing: two of three are a small site's ordinary change.
 pub const MIN_OWNED_RECORDS: usize = 10;
-
-/// What a zone lets pass.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// Share of the owned records that one plan may remove, percent.
-    pub max_delete_percent: u8,
-    /// Sources from which nothing came at all: patterns that match no file.
-    pub missing_sources: Vec<String>,
-    /// Whether nothing at all is desired in the zone.
-    pub nothing_desired: bool,
-}
 
 /// Identifies what a held plan would remove, so that accepting it accepts nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,31 +92,31 @@ pub struct Guarded {
 ///
 /// Additions of a held plan proceed only when the rest would be held after them just the same: more owned
 /// records make the same removals a smaller share, and a guard that its own additions open is none.
-pub fn guard(plan: &Plan, limits: &Limits, accepted: Option<PlanId>) -> Guarded {
+pub fn guard(plan: &Plan, desired: &Desired, accepted: Option<PlanId>) -> Guarded {
     let all = || Guarded { updates: plan.updates.clone(), held: None };
     let removals: Vec<_> = plan.updates.iter().filter_map(Removal::of).collect();
     let removed: usize = removals.iter().map(|removal| removal.records).sum();
     if removed == 0 {
         return all();
     }
-    let reasons = reasons(plan.owned_records, removed, limits);
+    let reasons = reasons(plan.owned_records, removed, desired);
     let id = id(&removals);
     if reasons.is_empty() || accepted == Some(id) {
         return all();
     }
     let additive: Vec<_> = plan.updates.iter().filter_map(without_removals).collect();
     let added: usize = additive.iter().flat_map(|update| &update.changes).map(growth).sum();
-    let additions_proceed = !self::reasons(plan.owned_records + added, removed, limits).is_empty();
+    let additions_proceed = !self::reasons(plan.owned_records + added, removed, desired).is_empty();
     let updates = if additions_proceed { additive } else { Vec::new() };
     Guarded { updates, held: Some(Held { id, reasons, removed, additions_proceed }) }
 }
 
-fn reasons(owned: usize, removed: usize, limits: &Limits) -> Vec<HoldReason> {
-    let mut reasons: Vec<_> = limits.missing_sources.iter().cloned().map(HoldReason::MissingSource).collect();
-    if limits.nothing_desired {
+fn reasons(owned: usize, removed: usize, desired: &Desired) -> Vec<HoldReason> {
+    let mut reasons: Vec<_> = desired.missing_sources.iter().cloned().map(HoldReason::MissingSource).collect();
+    if desired.is_empty() {
         reasons.push(HoldReason::NothingDesired);
     }
-    let percent = limits.max_delete_percent;
+    let percent = desired.max_delete_percent;
     if owned >= MIN_OWNED_RECORDS && removed * 100 > usize::from(percent) * owned {
         reasons.push(HoldReason::TooMuch { removed, owned, percent });
     }

@@ -13,7 +13,8 @@ fn host(index: usize) -> Name {
 }
 
 fn address(index: usize) -> Rdata {
-    Rdata::a([10, 0, (index >> 8) as u8, index as u8].into())
+    let [.., high, low] = index.to_be_bytes();
+    Rdata::a([10, 0, high, low].into())
 }
 
 /// Hosts with one address each, owned by us.
@@ -36,8 +37,10 @@ fn desired(hosts: impl IntoIterator<Item = usize>) -> Desired {
     desired
 }
 
-fn limits(max_delete_percent: u8) -> Limits {
-    Limits { max_delete_percent, missing_sources: Vec::new(), nothing_desired: false }
+/// The plan for that wish, guarded at a share.
+fn judge(wanted: &Desired, live: &Zone, percent: u8, accepted: Option<PlanId>) -> Guarded {
+    let wanted = Desired { max_delete_percent: percent, ..wanted.clone() };
+    guard(&plan(&owner(), &wanted, live), &wanted, accepted)
 }
 
 fn apply(live: &Zone, updates: &[NameUpdate]) -> Zone {
@@ -49,9 +52,9 @@ fn apply(live: &Zone, updates: &[NameUpdate]) -> Zone {
 #[test]
 fn a_small_removal_passes_and_a_large_one_is_held() {
     let live = zone(0..10);
-    let passes = guard(&plan(&owner(), &desired(0..7), &live), &limits(30), None);
+    let passes = judge(&desired(0..7), &live, 30, None);
     assert_eq!((passes.updates.len(), passes.held), (3, None));
-    let held = guard(&plan(&owner(), &desired(0..6), &live), &limits(30), None);
+    let held = judge(&desired(0..6), &live, 30, None);
     assert!(held.updates.is_empty());
     let held = held.held.unwrap();
     assert_eq!(held.reasons, [HoldReason::TooMuch { removed: 4, owned: 10, percent: 30 }]);
@@ -59,31 +62,28 @@ fn a_small_removal_passes_and_a_large_one_is_held() {
 
 #[test]
 fn below_ten_owned_records_a_share_says_nothing() {
-    let guarded = guard(&plan(&owner(), &desired(0..1), &zone(0..9)), &limits(30), None);
+    let guarded = judge(&desired(0..1), &zone(0..9), 30, None);
     assert_eq!((guarded.updates.len(), guarded.held), (8, None));
 }
 
 #[test]
 fn nothing_desired_and_missing_sources_hold_whatever_the_share() {
     let live = zone(0..2);
-    let empty = Limits { nothing_desired: true, ..limits(100) };
-    assert!(guard(&plan(&owner(), &desired([]), &live), &empty, None).held.is_some());
-    let missing = Limits { missing_sources: vec!["a/*.toml".into()], ..limits(100) };
-    let guarded = guard(&plan(&owner(), &desired([0, 5]), &live), &missing, None);
+    assert!(judge(&desired([]), &live, 100, None).held.is_some());
+    let missing = |wanted| Desired { missing_sources: vec!["a/*.toml".into()], ..wanted };
+    let guarded = judge(&missing(desired([0, 5])), &live, 100, None);
     assert!(guarded.held.as_ref().unwrap().additions_proceed);
     assert_eq!(guarded.updates.len(), 1, "the new host, and no removal");
-    assert!(guard(&plan(&owner(), &desired([0, 1, 5]), &live), &missing, None).held.is_none());
+    assert!(judge(&missing(desired([0, 1, 5])), &live, 100, None).held.is_none());
 }
 
 #[test]
 fn only_that_very_plan_is_accepted() {
     let live = zone(0..10);
-    let small = plan(&owner(), &desired(0..5), &live);
-    let id = guard(&small, &limits(30), None).held.unwrap().id;
+    let id = judge(&desired(0..5), &live, 30, None).held.unwrap().id;
     assert_eq!(id.to_string().parse::<PlanId>(), Ok(id));
-    assert_eq!(guard(&small, &limits(30), Some(id)).updates.len(), 5);
-    let larger = plan(&owner(), &desired(0..4), &live);
-    let guarded = guard(&larger, &limits(30), Some(id));
+    assert_eq!(judge(&desired(0..5), &live, 30, Some(id)).updates.len(), 5);
+    let guarded = judge(&desired(0..4), &live, 30, Some(id));
     assert!(guarded.updates.is_empty() && guarded.held.unwrap().id != id);
 }
 
@@ -91,14 +91,14 @@ fn only_that_very_plan_is_accepted() {
 fn additions_never_open_the_guard() {
     // Five of ten would go, and a hundred would come: together a small share, so all waits.
     let live = zone(0..10);
-    let guarded = guard(&plan(&owner(), &desired((0..5).chain(100..200)), &live), &limits(30), None);
+    let guarded = judge(&desired((0..5).chain(100..200)), &live, 30, None);
     assert!(guarded.updates.is_empty() && !guarded.held.unwrap().additions_proceed);
     // One more host does not open it: it comes, and the rest is held still.
     let wanted = desired((0..5).chain(100..101));
-    let guarded = guard(&plan(&owner(), &wanted, &live), &limits(30), None);
+    let guarded = judge(&wanted, &live, 30, None);
     let id = guarded.held.unwrap().id;
     let after = apply(&live, &guarded.updates);
-    let again = guard(&plan(&owner(), &wanted, &after), &limits(30), None);
+    let again = judge(&wanted, &after, 30, None);
     assert!(again.updates.is_empty());
     assert_eq!(again.held.unwrap().id, id, "the id speaks of the removals alone");
 }
@@ -110,7 +110,7 @@ fn a_replacement_is_no_removal() {
     for (index, sets) in wanted.names.values_mut().enumerate() {
         sets.insert(RecordType::A, Rrset::new(300, [address(index + 500)]).unwrap());
     }
-    assert_eq!(guard(&plan(&owner(), &wanted, &live), &limits(0), None).held, None);
+    assert_eq!(judge(&wanted, &live, 0, None).held, None);
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_name_that_loses_and_gains_keeps_what_it_has_and_gains() {
     let mut wanted = desired([]);
     let rdatas = [address(0), address(77)];
     wanted.names.insert(host(0), BTreeMap::from([(RecordType::A, Rrset::new(300, rdatas).unwrap())]));
-    let guarded = guard(&plan(&owner(), &wanted, &live), &limits(30), None);
+    let guarded = judge(&wanted, &live, 30, None);
     assert!(guarded.held.is_some());
     let after = apply(&live, &guarded.updates);
     assert_eq!(after.rrset(&host(0), RecordType::A).unwrap().rdatas().len(), 21);
@@ -134,18 +134,17 @@ proptest::proptest! {
         percent in 0u8..=100,
     ) {
         let live = zone(had.iter().copied());
-        let limits = Limits { nothing_desired: wants.is_empty(), ..limits(percent) };
-        let planned = plan(&owner(), &desired(wants.iter().copied()), &live);
-        let guarded = guard(&planned, &limits, None);
+        let wanted = desired(wants.iter().copied());
+        let guarded = judge(&wanted, &live, percent, None);
         if guarded.held.is_some() {
             let after = apply(&live, &guarded.updates);
             for index in &had {
                 proptest::prop_assert!(after.rrset(&host(*index), RecordType::A).is_some());
             }
-            let again = guard(&plan(&owner(), &desired(wants.iter().copied()), &after), &limits, None);
+            let again = judge(&wanted, &after, percent, None);
             proptest::prop_assert!(again.held.is_some(), "its own additions must not open the guard");
         } else {
-            proptest::prop_assert_eq!(guarded.updates, planned.updates);
+            proptest::prop_assert_eq!(guarded.updates, plan(&owner(), &wanted, &live).updates);
         }
     }
 }

@@ -8,12 +8,14 @@ mod guard;
 mod obstacle;
 mod ownership;
 mod plan;
+mod takeover;
 mod verdict;
 
 pub use aside::SetAside;
 pub use desired::{Desired, Refusal, ZonePolicy, desired, records_of};
-pub use guard::{Guarded, Held, HoldReason, Limits, MIN_OWNED_RECORDS, PlanId, guard, losing_names};
+pub use guard::{Guarded, Held, HoldReason, MIN_OWNED_RECORDS, PlanId, guard, losing_names};
 pub use obstacle::{Conflict, Obstacle};
 pub use ownership::{OwnedName, owned};
 pub use plan::{Plan, plan};
+pub use takeover::{AdoptMode, TakeoverError, adopt, release};
 pub use verdict::{Check, Comparison, Standing, compare};

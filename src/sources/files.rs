@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub files: BTreeMap<PathBuf, FileRead>,
     /// Directories that could not be looked into, with the reason: nobody knows which files are below them.
     pub unknown: BTreeMap<PathBuf, Diagnostic>,
+    /// Patterns that no file matches. That may be right; but what it removes is for a person to accept.
+    pub silent: Vec<String>,
 }
 
 impl Snapshot {
@@ -62,7 +64,9 @@ pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
             snapshot.unknown.insert(directory.to_owned(), unreadable(directory, &error));
             continue;
         }
+        let mut silent = true;
         for found in pattern.expand() {
+            silent = false;
             match found {
                 Err(error) => {
                     snapshot.unknown.insert(error.path().to_owned(), unreadable(error.path(), error.error()));
@@ -74,6 +78,9 @@ pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
                     }
                 }
             }
+        }
+        if silent {
+            snapshot.silent.push(pattern.to_string());
         }
     }
     snapshot

@@ -33,6 +33,8 @@ pub struct Loaded {
     pub catalogue: Option<Catalogue>,
     /// What is wrong now.
     pub errors: Vec<Diagnostic>,
+    /// Patterns that no file matches now.
+    pub silent: Vec<String>,
 }
 
 impl KeepLastGood {
@@ -44,6 +46,7 @@ impl KeepLastGood {
     /// - When files that are good each for itself contradict each other, everything stays as it last was.
     pub fn take(&mut self, snapshot: Snapshot) -> Loaded {
         let mut errors = snapshot.errors();
+        let silent = snapshot.silent.clone();
         let Some(before) = &self.in_force else {
             if errors.is_empty() {
                 match catalogue(snapshot.files.values()) {
@@ -51,23 +54,23 @@ impl KeepLastGood {
                     Err(contradictions) => errors = contradictions,
                 }
             }
-            return self.loaded(errors);
+            return self.loaded(errors, silent);
         };
         let files = merged(&before.files, snapshot);
         match catalogue(files.values()) {
             Ok(catalogue) => self.in_force = Some(InForce { files, catalogue }),
             Err(contradictions) => errors.extend(contradictions),
         }
-        self.loaded(errors)
+        self.loaded(errors, silent)
     }
 
-    fn loaded(&self, errors: Vec<Diagnostic>) -> Loaded {
-        Loaded { catalogue: self.in_force.as_ref().map(|in_force| in_force.catalogue.clone()), errors }
+    fn loaded(&self, errors: Vec<Diagnostic>, silent: Vec<String>) -> Loaded {
+        Loaded { catalogue: self.in_force.as_ref().map(|in_force| in_force.catalogue.clone()), errors, silent }
     }
 }
 
 fn merged(before: &BTreeMap<PathBuf, FileRead>, snapshot: Snapshot) -> BTreeMap<PathBuf, FileRead> {
-    let Snapshot { files: read, unknown } = snapshot;
+    let Snapshot { files: read, unknown, silent: _ } = snapshot;
     let unheard_of = |(path, file): (&PathBuf, &FileRead)| file.services.is_err() && !before.contains_key(path);
     let keep_all = read.iter().any(unheard_of);
     let is_kept = |path: &PathBuf| {

@@ -23,6 +23,12 @@ pub struct Pattern {
 const OPTIONS: MatchOptions =
     MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
 impl Pattern {
     /// A pattern as a person wrote it, relative to `directory` unless it is absolute.
     ///

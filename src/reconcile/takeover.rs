@@ -1,0 +1,271 @@
+//! Taking a foreign name over, and giving one up: only ever because a person said so, name by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::desired::Desired;
+use super::obstacle::{self, Obstacle};
+use super::ownership::{self, Ownership};
+use crate::model::{Change, Marker, Name, NameError, OwnerId, Record, RecordType, Rrset, RrsetKey, Zone};
+use crate::protocol::update::{NameUpdate, Prerequisite};
+
+/// How to take a name over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AdoptMode {
+    /// Delete the records at the name that no service asks for. Without it, such records are an error: ours is
+    /// what the services say, so a record that was merely kept would be removed by the next run.
+    pub replace: bool,
+    /// Take it from this other srvctl.
+    pub from: Option<OwnerId>,
+}
+
+/// Why a name is not taken over, or not given up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TakeoverError {
+    /// Adopting it would delete it with the next run.
+    #[error("no service asks for anything at {0}: add it to a service file first")]
+    NotDesired(Name),
+    /// Records would be lost.
+    #[error(
+        "these records at {name} are in no service file, and would be lost: {}. Add them to a service file, or \
+         delete them with --replace", shown(.extra)
+    )]
+    WouldLose {
+        /// The owner name.
+        name: Name,
+        /// What no service asks for.
+        extra: Vec<Record>,
+    },
+    /// Another srvctl's, and that one was not named.
+    #[error("{name} belongs to owner \"{owner}\": say `--from {owner}` to take it from that one")]
+    OtherOwner {
+        /// The owner name.
+        name: Name,
+        /// Whose it is.
+        owner: OwnerId,
+    },
+    /// `--from` names somebody else than the marker does.
+    #[error("{name} does not belong to owner \"{expected}\"")]
+    NotFrom {
+        /// The owner name.
+        name: Name,
+        /// Who was named.
+        expected: OwnerId,
+    },
+    /// Something that adopting does not cure.
+    #[error("{name}: {obstacle}")]
+    Obstacle {
+        /// The owner name.
+        name: Name,
+        /// What is in the way.
+        obstacle: Box<Obstacle>,
+    },
+    /// Not ours to give up.
+    #[error("{0} is not ours: no marker of this owner stands at it")]
+    NotOurs(Name),
+    /// Too long to carry a marker.
+    #[error("{name} {why}")]
+    Name {
+        /// The owner name.
+        name: Name,
+        /// What is wrong with it.
+        why: NameError,
+    },
+}
+
+fn shown(records: &[Record]) -> String {
+    records.iter().map(|record| format!("`{record}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The update that makes a name ours, with everything that the services ask for there; none when it is already.
+///
+/// It is guarded by the very records that were read: what nobody saw is never overwritten.
+///
+/// # Errors
+/// When nothing is desired there, when records would be lost without `replace`, when it belongs to another
+/// owner that was not named, and when something else is in the way.
+pub fn adopt(
+    owner: &OwnerId,
+    desired: &Desired,
+    live: &Zone,
+    name: &Name,
+    mode: &AdoptMode,
+) -> Result<Option<NameUpdate>, TakeoverError> {
+    let wanted = desired.names.get(name).ok_or_else(|| TakeoverError::NotDesired(name.clone()))?;
+    if let Some(obstacle) = obstacle::unpublishable(live, name) {
+        return Err(TakeoverError::Obstacle { name: name.clone(), obstacle: Box::new(obstacle) });
+    }
+    let (owned, marker) = standing(owner, live, name, mode)?;
+    let types = wanted.keys().copied().collect();
+    let foreign: Vec<_> = wanted.keys().filter(|wanted| !owned.contains(wanted)).copied().collect();
+    if !mode.replace {
+        refuse_losses(live, name, wanted, &foreign)?;
+    }
+    let marker_key = marker_key(name)?;
+    let mut prerequisites = vec![as_seen(&marker_key, marker)];
+    let mut changes = Vec::new();
+    for &record_type in owned.iter().chain(&foreign) {
+        let key = RrsetKey::new(name.clone(), record_type);
+        let before = live.rrset(name, record_type);
+        if foreign.contains(&record_type) {
+            prerequisites.push(as_seen(&key, before));
+        }
+        changes.extend(Change::between(key, before, wanted.get(&record_type)));
+    }
+    let marker_after = ownership::marker_rrset(&Marker { owner: owner.clone(), types }, desired.marker_ttl, marker);
+    changes.extend(Change::between(marker_key, marker, marker_after.as_ref()));
+    Ok((!changes.is_empty()).then(|| NameUpdate { name: name.clone(), prerequisites, changes }))
+}
+
+/// What is owned there (by us, or by the one it is taken from), and the marker as it stands.
+fn standing<'a>(
+    owner: &OwnerId,
+    live: &'a Zone,
+    name: &Name,
+    mode: &AdoptMode,
+) -> Result<(BTreeSet<RecordType>, Option<&'a Rrset>), TakeoverError> {
+    let not_from = |expected: &OwnerId| TakeoverError::NotFrom { name: name.clone(), expected: expected.clone() };
+    match (ownership::of(owner, live, name), &mode.from) {
+        (Ownership::Ours(types, marker), None) => Ok((types, Some(marker))),
+        (Ownership::Nobody, None) => Ok((BTreeSet::new(), None)),
+        (Ownership::InTheWay(Obstacle::OtherOwner(theirs), marker), Some(from)) if theirs == *from => {
+            // Nothing there is ours yet: every RRset is guarded and judged as foreign.
+            Ok((BTreeSet::new(), Some(marker)))
+        }
+        (Ownership::InTheWay(Obstacle::OtherOwner(owner), _), None) => {
+            Err(TakeoverError::OtherOwner { name: name.clone(), owner })
+        }
+        (Ownership::InTheWay(Obstacle::DamagedMarker(_), marker), None) => Ok((BTreeSet::new(), Some(marker))),
+        (_, Some(from)) => Err(not_from(from)),
+        (Ownership::InTheWay(obstacle, _), None) => {
+            Err(TakeoverError::Obstacle { name: name.clone(), obstacle: Box::new(obstacle) })
+        }
+    }
+}
+
+fn refuse_losses(
+    live: &Zone,
+    name: &Name,
+    wanted: &BTreeMap<RecordType, Rrset>,
+    foreign: &[RecordType],
+) -> Result<(), TakeoverError> {
+    let mut extra = Vec::new();
+    for record_type in foreign {
+        let there = live.rrset(name, *record_type).map_or_else(Vec::new, |set| set.records(name));
+        extra.extend(there.into_iter().filter(|record| !wanted[record_type].contains(&record.rdata)));
+    }
+    if extra.is_empty() { Ok(()) } else { Err(TakeoverError::WouldLose { name: name.clone(), extra }) }
+}
+
+/// The update that removes our marker and leaves the data to whoever wants it.
+///
+/// # Errors
+/// When the name is not ours.
+pub fn release(owner: &OwnerId, live: &Zone, name: &Name) -> Result<NameUpdate, TakeoverError> {
+    let Ownership::Ours(_, marker) = ownership::of(owner, live, name) else {
+        return Err(TakeoverError::NotOurs(name.clone()));
+    };
+    let key = marker_key(name)?;
+    let prerequisites = vec![Prerequisite::Exactly(key.clone(), marker.clone())];
+    let changes = Change::between(key, Some(marker), None).into_iter().collect();
+    Ok(NameUpdate { name: name.clone(), prerequisites, changes })
+}
+
+fn marker_key(name: &Name) -> Result<RrsetKey, TakeoverError> {
+    let marker = Marker::name_for(name).map_err(|why| TakeoverError::Name { name: name.clone(), why })?;
+    Ok(RrsetKey::new(marker, RecordType::TXT))
+}
+
+/// The prerequisite that an RRset still is as it was read.
+fn as_seen(key: &RrsetKey, seen: Option<&Rrset>) -> Prerequisite {
+    match seen {
+        Some(rrset) => Prerequisite::Exactly(key.clone(), rrset.clone()),
+        None => Prerequisite::Absent(key.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Rdata;
+
+    fn name() -> Name {
+        "h.internal.local".parse().unwrap()
+    }
+
+    fn a(host: u8) -> Rdata {
+        Rdata::a([10, 0, 0, host].into())
+    }
+
+    fn zone(hosts: &[u8], marker: Option<&str>) -> Zone {
+        let mut zone = Zone::empty("internal.local".parse().unwrap());
+        hosts.iter().for_each(|&host| zone.insert(Record { name: name(), ttl: 300, rdata: a(host) }));
+        if let Some(text) = marker {
+            zone.insert(Record { name: Marker::name_for(&name()).unwrap(), ttl: 300, rdata: Rdata::txt([text]) });
+        }
+        zone
+    }
+
+    fn take(live: &Zone, mode: &AdoptMode) -> Result<Zone, TakeoverError> {
+        let mut desired = Desired { marker_ttl: 300, ..Desired::default() };
+        let wanted = Rrset::new(300, [a(1), a(2)]).unwrap();
+        desired.names.insert(name(), BTreeMap::from([(RecordType::A, wanted)]));
+        let update = adopt(&"me".parse().unwrap(), &desired, live, &name(), mode)?;
+        let mut after = live.clone();
+        update.iter().flat_map(|update| &update.changes).for_each(|change| after.apply(change));
+        Ok(after)
+    }
+
+    fn ours() -> Zone {
+        zone(&[1, 2], Some("v=1 owner=me types=A"))
+    }
+
+    #[test]
+    fn merging_never_loses_a_record() {
+        assert_eq!(take(&zone(&[1], None), &AdoptMode::default()), Ok(ours()));
+        let error = take(&zone(&[1, 9], None), &AdoptMode::default()).unwrap_err();
+        assert!(error.to_string().contains("`h.internal.local. 300 IN A 10.0.0.9`"), "{error}");
+    }
+
+    #[test]
+    fn replacing_makes_it_ours_whole() {
+        let replace = AdoptMode { replace: true, from: None };
+        assert_eq!(take(&zone(&[9], None), &replace), Ok(ours()));
+        assert_eq!(take(&zone(&[9], Some("damaged")), &replace), Ok(ours()));
+    }
+
+    #[test]
+    fn another_owner_must_be_named() {
+        let theirs = zone(&[1], Some("v=1 owner=you types=A"));
+        assert!(matches!(take(&theirs, &AdoptMode::default()), Err(TakeoverError::OtherOwner { .. })));
+        let from = |owner: &str| AdoptMode { replace: false, from: Some(owner.parse().unwrap()) };
+        assert_eq!(take(&theirs, &from("you")), Ok(ours()));
+        assert!(matches!(take(&theirs, &from("him")), Err(TakeoverError::NotFrom { .. })));
+        assert!(matches!(take(&zone(&[1], None), &from("you")), Err(TakeoverError::NotFrom { .. })));
+    }
+
+    #[test]
+    fn what_was_seen_guards_the_update() {
+        let mut desired = Desired::default();
+        desired.names.insert(name(), BTreeMap::from([(RecordType::A, Rrset::new(300, [a(1)]).unwrap())]));
+        let live = zone(&[1], None);
+        let me = "me".parse().unwrap();
+        let update = adopt(&me, &desired, &live, &name(), &AdoptMode::default()).unwrap().unwrap();
+        let seen = live.rrset(&name(), RecordType::A).unwrap().clone();
+        let marker = RrsetKey::new(Marker::name_for(&name()).unwrap(), RecordType::TXT);
+        let expected =
+            [Prerequisite::Absent(marker), Prerequisite::Exactly(RrsetKey::new(name(), RecordType::A), seen)];
+        assert_eq!(update.prerequisites, expected);
+        let other: Name = "other.internal.local".parse().unwrap();
+        let error = adopt(&me, &desired, &live, &other, &AdoptMode::default()).unwrap_err();
+        assert_eq!(error, TakeoverError::NotDesired(other));
+    }
+
+    #[test]
+    fn releasing_removes_the_marker_and_nothing_else() {
+        let update = release(&"me".parse().unwrap(), &ours(), &name()).unwrap();
+        let mut after = ours();
+        update.changes.iter().for_each(|change| after.apply(change));
+        assert_eq!(after, zone(&[1, 2], None));
+        assert!(release(&"you".parse().unwrap(), &ours(), &name()).is_err());
+    }
+}
