@@ -8,33 +8,57 @@ use super::args::ApplyArgs;
 use super::exit::Exit;
 use super::plan::{self, AppliedReport, NameReport, Reports, ZoneReport};
 use super::{load, output};
-use crate::daemon::cycle::{self, Converged};
+use crate::daemon::cycle::{Converged, Job, Survey, Unmet};
 use crate::dns::{DnsError, Primary};
 use crate::model::OwnerId;
+use crate::reconcile::{Desired, PlanId, guard};
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
     if args.dry_run {
         return plan::run(flag, &args.format).await;
     }
-    let (config, catalogue) = match load::all_or_show(flag) {
+    let load::Loaded { config, desired, .. } = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let surveys = plan::survey_zones(&config, load::desired_zones(&config, &catalogue)).await;
-    let results = converge_zones(&config.owner, surveys).await;
+    let surveys = plan::survey_zones(&config, desired, args.accept).await;
+    if let Some(id) = args.accept
+        && !surveys.iter().any(|(_, surveyed)| was_accepted(surveyed.as_ref().ok(), id))
+    {
+        output::error(format_args!("no plan with the id {id} is held now; `srvctl plan` shows what is"));
+        return Exit::Failed;
+    }
+    let results = converge_zones(&config.owner, args.accept, surveys).await;
     let reports: Vec<_> = results.iter().map(|(primary, result)| report(primary, result)).collect();
     if args.format.json {
         output::json(&Reports { zones: &reports });
     } else {
         results.iter().for_each(|(primary, result)| show(primary, result));
     }
-    let complete = results.iter().all(|(_, result)| result.as_ref().is_ok_and(Converged::is_complete));
-    if complete { Exit::Done } else { Exit::Failed }
+    exit(&results)
+}
+
+/// Failed comes before held: what failed needs a person sooner.
+fn exit(results: &[Applied]) -> Exit {
+    let failed = |converged: &Converged| !converged.unmet.is_empty() || !converged.left.plan.conflicts.is_empty();
+    if results.iter().any(|(_, result)| result.as_ref().map_or(true, failed)) {
+        Exit::Failed
+    } else if results.iter().any(|(_, result)| result.as_ref().is_ok_and(|done| done.left.guarded.held.is_some())) {
+        Exit::Held
+    } else {
+        Exit::Done
+    }
+}
+
+/// Whether the id released this zone's plan.
+fn was_accepted(surveyed: Option<&(Desired, Survey)>, id: PlanId) -> bool {
+    let Some((desired, survey)) = surveyed else { return false };
+    guard(&survey.plan, desired, None).held.is_some_and(|held| held.id == id)
 }
 
 type Applied = (Primary, Result<Converged, DnsError>);
 
-async fn converge_zones(owner: &OwnerId, surveys: Vec<plan::Surveyed>) -> Vec<Applied> {
+async fn converge_zones(owner: &OwnerId, accepted: Option<PlanId>, surveys: Vec<plan::Surveyed>) -> Vec<Applied> {
     let mut zones = JoinSet::new();
     for (index, (primary, surveyed)) in surveys.into_iter().enumerate() {
         let owner = owner.clone();
@@ -45,7 +69,10 @@ async fn converge_zones(owner: &OwnerId, surveys: Vec<plan::Surveyed>) -> Vec<Ap
         }
         zones.spawn(async move {
             let result = match surveyed {
-                Ok((desired, survey)) => cycle::converge(&primary, &owner, &desired, survey, &|_| false).await,
+                Ok((desired, survey)) => {
+                    let job = Job { primary: &primary, owner: &owner, desired: &desired, accepted };
+                    job.converge(survey, &|_| false).await
+                }
                 Err(error) => Err(error),
             };
             (index, (primary, result))
@@ -61,7 +88,7 @@ fn report(primary: &Primary, result: &Result<Converged, DnsError>) -> ZoneReport
         Ok(converged) => converged,
         Err(error) => return ZoneReport::of_error(primary, error),
     };
-    let mut report = ZoneReport::of_plan(primary, &converged.planned);
+    let mut report = ZoneReport::of_plan(primary, &converged.planned).with_held(&converged.left);
     report.in_sync = converged.is_complete();
     report.applied = Some(AppliedReport {
         records_added: converged.pushed.added,
@@ -73,8 +100,7 @@ fn report(primary: &Primary, result: &Result<Converged, DnsError>) -> ZoneReport
 }
 
 fn failures(converged: &Converged) -> Vec<NameReport> {
-    let failure =
-        |unmet: &cycle::Unmet| NameReport { name: unmet.update.name.clone(), reason: unmet.reason.to_string() };
+    let failure = |unmet: &Unmet| NameReport { name: unmet.update.name.clone(), reason: unmet.reason.to_string() };
     converged.unmet.iter().map(failure).collect()
 }
 
@@ -97,6 +123,7 @@ fn show(primary: &Primary, result: &Result<Converged, DnsError>) {
     for NameReport { name, reason } in failures(converged) {
         output::error(format_args!("{name}: {reason}"));
     }
+    plan::show_held(&converged.left);
     for conflict in &converged.left.plan.conflicts {
         output::error(format_args!("{}: {}", conflict.name, conflict.obstacle));
     }

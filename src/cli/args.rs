@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-const EXIT_CODES: &str = "Exit codes:\n  0  done, or in sync\n  1  failed\n  2  usage error\n  3  differences found";
+use crate::model::{Name, OwnerId};
+use crate::reconcile::PlanId;
+
+const EXIT_CODES: &str = "Exit codes:\n  0  done, or in sync\n  1  failed\n  2  usage error\n  3  differences found\n  4  held by a guard: see `srvctl apply --accept`";
 
 /// Keeps SRV records in a DNS zone equal to the desired services, and proves that Prometheus can discover them.
 #[derive(Debug, Parser)]
@@ -32,6 +35,17 @@ pub enum Command {
     /// Sends the changes as signed updates, reads each zone back and says what the server did not do. Only
     /// records under srvctl's own markers are ever changed.
     Apply(ApplyArgs),
+    /// Take names over that somebody else wrote
+    ///
+    /// A name with foreign records is a conflict until this command makes it ours, with exactly what the services
+    /// ask for there. Records that no service asks for are an error, unless --replace deletes them.
+    Adopt(AdoptArgs),
+    /// Give names up without deleting their records
+    ///
+    /// Removes our marker and nothing else. A name that a service still asks for is a conflict afterwards.
+    Release(NamesArgs),
+    /// List the names that are ours, zone by zone
+    Owned(Format),
     /// Run as a daemon: reconcile at start, on every change of a service file, and on the interval
     ///
     /// SIGHUP reads the configuration and all files again; SIGTERM and SIGINT stop it.
@@ -62,9 +76,37 @@ pub struct ApplyArgs {
     /// Change nothing: the same as `plan`
     #[arg(long)]
     pub dry_run: bool,
+    /// Make the held plan with this id, as `plan` and `status` show it, and no other
+    #[arg(long, value_name = "ID", conflicts_with = "dry_run")]
+    pub accept: Option<PlanId>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Args)]
+pub struct NamesArgs {
+    /// Owner names, `centos9-vm.internal.local` or `_jenkins._tcp.internal.local`
+    #[arg(value_name = "NAME", required = true)]
+    pub names: Vec<Name>,
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Arguments of `adopt`.
+#[derive(Debug, Args)]
+pub struct AdoptArgs {
+    /// Which names.
+    #[command(flatten)]
+    pub names: NamesArgs,
+    /// Delete the records at the names that no service asks for
+    #[arg(long)]
+    pub replace: bool,
+    /// Take the names from this other srvctl, which must be their owner
+    #[arg(long, value_name = "OWNER")]
+    pub from: Option<OwnerId>,
 }
 
 /// Arguments of `verify`.

@@ -44,13 +44,12 @@ impl From<&Diagnostic> for Error {
 pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     let mut report = Report { ok: true, zones: 0, services: 0, instances: 0, warnings: Vec::new(), errors: Vec::new() };
     match load::all(flag) {
-        Ok((config, catalogue)) => {
+        Ok(load::Loaded { config, catalogue, desired }) => {
             report.zones = config.zones.len();
             report.services = catalogue.len();
             report.instances = catalogue.values().map(|service| service.instances.len()).sum();
             report.warnings.clone_from(&config.warnings);
-            let refused = load::desired_zones(&config, &catalogue);
-            let refused = refused.iter().flat_map(|zone| zone.refused.values());
+            let refused = desired.iter().flat_map(|zone| zone.refused.values());
             report.warnings.extend(refused.map(ToString::to_string));
         }
         Err(errors) => {

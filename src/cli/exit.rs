@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// Differences were found.
     Differences,
+    /// A guard holds a plan for a person to accept.
+    Held,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +24,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => Self::from(1),
             Exit::Usage => Self::from(2),
             Exit::Differences => Self::from(3),
+            Exit::Held => Self::from(4),
         }
     }
 }

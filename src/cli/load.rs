@@ -17,23 +17,28 @@ pub(super) fn config(flag: Option<PathBuf>) -> Result<Config, Exit> {
     })
 }
 
-/// Configuration and catalogue, or everything that is wrong with either.
-pub(super) fn all(flag: Option<PathBuf>) -> Result<(Config, Catalogue), Vec<Diagnostic>> {
+/// Everything that a command acts on.
+pub(super) struct Loaded {
+    pub(super) config: Config,
+    pub(super) catalogue: Catalogue,
+    /// What every zone shall hold, in the configuration's order.
+    pub(super) desired: Vec<Desired>,
+}
+
+/// Configuration and services, or everything that is wrong with either.
+pub(super) fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     let config = config::load(&config::locate(flag))?;
-    let catalogue = crate::sources::read(&config.services, &config.zone_names()).catalogue()?;
-    Ok((config, catalogue))
+    let snapshot = crate::sources::read(&config.services, &config.zone_names());
+    let catalogue = snapshot.catalogue()?;
+    let desired = desired(&catalogue, &policies(&config), &snapshot.silent);
+    Ok(Loaded { config, catalogue, desired })
 }
 
 /// The same, errors shown. Commands that act without a daemon have no last good set to fall back on: with a
 /// broken service file they do nothing, since acting on the rest would delete what the file publishes.
-pub(super) fn all_or_show(flag: Option<PathBuf>) -> Result<(Config, Catalogue), Exit> {
+pub(super) fn all_or_show(flag: Option<PathBuf>) -> Result<Loaded, Exit> {
     all(flag).map_err(|errors| {
         output::diagnostics(&errors);
         Exit::Failed
     })
-}
-
-/// What every zone shall hold, in the configuration's order.
-pub(super) fn desired_zones(config: &Config, catalogue: &Catalogue) -> Vec<Desired> {
-    desired(catalogue, &policies(config))
 }

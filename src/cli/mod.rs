@@ -1,5 +1,6 @@
 //! The command line: one file per command. Parses, calls the assembly room, shows; decides nothing.
 
+mod adopt;
 mod apply;
 mod args;
 mod check;
@@ -9,6 +10,7 @@ mod exit;
 mod load;
 mod log;
 mod output;
+mod owned;
 mod plan;
 mod status;
 mod verify;
@@ -51,6 +53,9 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Check(args) => check::run(config, &args),
                 Command::Plan(args) => plan::run(config, &args).await,
                 Command::Apply(args) => apply::run(config, &args).await,
+                Command::Adopt(args) => adopt::adopt(config, &args).await,
+                Command::Release(args) => adopt::release(config, &args).await,
+                Command::Owned(args) => owned::run(config, &args).await,
                 Command::Dig(args) => dig::run(&args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,

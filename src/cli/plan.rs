@@ -10,30 +10,35 @@ use super::exit::Exit;
 use super::output::Paint;
 use super::{load, output};
 use crate::config::Config;
-use crate::daemon::cycle::{self, Survey};
+use crate::daemon::cycle::{Job, Survey};
 use crate::dns::{DnsError, Primary};
 use crate::model::{Change, Line, Name, RecordType, Rrset};
-use crate::reconcile::{Desired, Plan};
+use crate::reconcile::{Desired, Plan, PlanId, losing_names};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
-    let (config, catalogue) = match load::all_or_show(flag) {
+    let load::Loaded { config, desired, .. } = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let surveys = survey_zones(&config, load::desired_zones(&config, &catalogue)).await;
+    let surveys = survey_zones(&config, desired, None).await;
     let reports: Vec<_> = surveys.iter().map(|(primary, result)| ZoneReport::of_survey(primary, result)).collect();
     if format.json {
         output::json(&Reports { zones: &reports });
     } else {
         for (primary, result) in &surveys {
             match result {
-                Ok((_, survey)) => show(primary, &survey.plan),
+                Ok((_, survey)) => {
+                    show(primary, &survey.plan);
+                    show_held(survey);
+                }
                 Err(error) => output::error(error),
             }
         }
     }
     if surveys.iter().any(|(_, result)| result.is_err()) {
         Exit::Failed
+    } else if surveys.iter().any(|(_, result)| result.as_ref().is_ok_and(|(_, survey)| survey.guarded.held.is_some())) {
+        Exit::Held
     } else if surveys.iter().all(|(_, result)| result.as_ref().is_ok_and(|(_, survey)| survey.plan.is_in_sync())) {
         Exit::Done
     } else {
@@ -45,14 +50,14 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
 pub(super) type Surveyed = (Primary, Result<(Desired, Survey), DnsError>);
 
 /// Reads all zones at once; the result comes in the configuration's order.
-pub(super) async fn survey_zones(config: &Config, desired: Vec<Desired>) -> Vec<Surveyed> {
+pub(super) async fn survey_zones(config: &Config, desired: Vec<Desired>, accepted: Option<PlanId>) -> Vec<Surveyed> {
     let mut surveys = JoinSet::new();
     for (index, (zone, desired)) in config.zones.iter().zip(desired).enumerate() {
         let primary = Primary::new(zone.name.clone(), zone.primary.clone(), &zone.key);
         let owner = config.owner.clone();
         output::progress(format_args!("reading {} from {}", zone.name, zone.primary));
         surveys.spawn(async move {
-            let survey = cycle::survey(&primary, &owner, &desired).await;
+            let survey = Job { primary: &primary, owner: &owner, desired: &desired, accepted }.survey().await;
             (index, (primary, survey.map(|survey| (desired, survey))))
         });
     }
@@ -89,6 +94,19 @@ pub(super) fn show(primary: &Primary, plan: &Plan) {
     }
 }
 
+/// What the guard holds back, and the way on.
+pub(super) fn show_held(survey: &Survey) {
+    let Some(held) = &survey.guarded.held else { return };
+    let paint = Paint::for_stdout();
+    let reasons: Vec<_> = held.reasons.iter().map(ToString::to_string).collect();
+    output::line(paint.bad(format_args!("\nheld: plan {}: {}", held.id, reasons.join("; "))));
+    for (name, records) in losing_names(&survey.plan) {
+        output::line(paint.bad(format_args!("  {name} would lose {records} records")));
+    }
+    let additions = if held.additions_proceed { "its additions are made all the same" } else { "all of it waits" };
+    output::line(format_args!("Nothing is removed, and {additions}. To make it: srvctl apply --accept {}", held.id));
+}
+
 fn painted(paint: Paint, line: &Line) -> String {
     if line.sign == '+' { paint.good(line) } else { paint.bad(line) }
 }
@@ -108,6 +126,7 @@ pub(super) struct ZoneReport {
     pub(super) in_sync: bool,
     changes: Vec<ChangeReport>,
     conflicts: Vec<NameReport>,
+    held: Option<HeldReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) applied: Option<AppliedReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,6 +141,27 @@ struct ChangeReport {
     record_type: RecordType,
     before: Option<Rrset>,
     after: Option<Rrset>,
+}
+
+/// What the guard holds back.
+#[derive(Serialize)]
+struct HeldReport {
+    id: String,
+    reasons: Vec<String>,
+    removed: usize,
+    additions_proceed: bool,
+}
+
+impl HeldReport {
+    fn of(survey: &Survey) -> Option<Self> {
+        let held = survey.guarded.held.as_ref()?;
+        Some(Self {
+            id: held.id.to_string(),
+            reasons: held.reasons.iter().map(ToString::to_string).collect(),
+            removed: held.removed,
+            additions_proceed: held.additions_proceed,
+        })
+    }
 }
 
 /// A name and what is the matter with it.
@@ -142,7 +182,7 @@ pub(super) struct AppliedReport {
 impl ZoneReport {
     pub(super) fn of_survey(primary: &Primary, result: &Result<(Desired, Survey), DnsError>) -> Self {
         match result {
-            Ok((_, survey)) => Self::of_plan(primary, &survey.plan),
+            Ok((_, survey)) => Self::of_plan(primary, &survey.plan).with_held(survey),
             Err(error) => Self::of_error(primary, error),
         }
     }
@@ -161,10 +201,16 @@ impl ZoneReport {
             in_sync: plan.is_in_sync(),
             changes: plan.changes().map(change).collect(),
             conflicts: conflicts(plan),
+            held: None,
             applied: None,
             failures: None,
             error: None,
         }
+    }
+
+    pub(super) fn with_held(mut self, survey: &Survey) -> Self {
+        self.held = HeldReport::of(survey);
+        self
     }
 
     pub(super) fn of_error(primary: &Primary, error: &DnsError) -> Self {
@@ -175,6 +221,7 @@ impl ZoneReport {
             in_sync: false,
             changes: Vec::new(),
             conflicts: Vec::new(),
+            held: None,
             applied: None,
             failures: None,
             error: Some(error.to_string()),

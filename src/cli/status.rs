@@ -22,7 +22,13 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
             } else {
                 show(&status);
             }
-            if status.is_in_sync() { Exit::Done } else { Exit::Differences }
+            if status.is_in_sync() {
+                Exit::Done
+            } else if status.zones.iter().any(|zone| zone.held.is_some()) {
+                Exit::Held
+            } else {
+                Exit::Differences
+            }
         }
         Err(error) => {
             output::error(error);
@@ -53,6 +59,7 @@ fn show_zone(paint: Paint, zone: &ZoneStatus) {
     let outcome = match zone.outcome {
         Outcome::Pending => paint.doubtful("pending"),
         Outcome::InSync => paint.good("in sync"),
+        Outcome::Held => paint.bad("held"),
         Outcome::Incomplete => paint.bad("incomplete"),
         Outcome::Failed => paint.bad("failed"),
     };
@@ -65,6 +72,11 @@ fn show_zone(paint: Paint, zone: &ZoneStatus) {
     output::line(format_args!("  last in sync: {in_sync}"));
     if let Some(error) = &zone.error {
         output::line(paint.bad(format_args!("  {error}")));
+    }
+    if let Some(held) = &zone.held {
+        let reasons = held.reasons.join("; ");
+        output::line(paint.bad(format_args!("  held: plan {}: {reasons}", held.id)));
+        output::line(format_args!("  to make it: srvctl apply --accept {}", held.id));
     }
     for problem in &zone.problems {
         output::line(paint.doubtful(format_args!("  ! {problem}")));

@@ -19,7 +19,7 @@ struct Report<'a> {
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
-    let (config, catalogue) = match load::all_or_show(flag) {
+    let load::Loaded { config, catalogue, .. } = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

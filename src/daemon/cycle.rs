@@ -8,7 +8,7 @@ use crate::dns::{DnsError, Primary, Pushed};
 use crate::model::{Change, OwnerId, Zone};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::update::NameUpdate;
-use crate::reconcile::{Desired, Plan, plan};
+use crate::reconcile::{Desired, Guarded, Plan, PlanId, guard, plan};
 
 /// How often a cycle starts over because somebody else changed a name under it.
 const ROUNDS: usize = 4;
@@ -20,6 +20,14 @@ pub struct Survey {
     pub live: Zone,
     /// What must happen.
     pub plan: Plan,
+    /// What of it may be done now, and what is held for a person.
+    pub guarded: Guarded,
+}
+
+impl Survey {
+    fn due(&self, skip: &(dyn Fn(&NameUpdate) -> bool + Sync)) -> Vec<NameUpdate> {
+        self.guarded.updates.iter().filter(|update| !skip(update)).cloned().collect()
+    }
 }
 
 /// What a cycle did.
@@ -31,7 +39,7 @@ pub struct Converged {
     pub pushed: Pushed,
     /// The zone as it was read back, and what is still to do: nothing, when all went well.
     pub left: Survey,
-    /// Why it is still to do, name by name; names that were skipped are not here.
+    /// Why it is still to do, name by name; names that were skipped or held are not here.
     pub unmet: Vec<Unmet>,
 }
 
@@ -74,52 +82,68 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Reads the zone and compares.
-///
-/// # Errors
-/// When the zone cannot be read whole.
-pub async fn survey(primary: &Primary, owner: &OwnerId, desired: &Desired) -> Result<Survey, DnsError> {
-    let live = primary.transfer().await?;
-    let plan = plan(owner, desired, &live);
-    Ok(Survey { live, plan })
+/// One zone, who we are in it, and what it shall hold: everything that a cycle needs.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The zone and its server.
+    pub primary: &'a Primary,
+    /// Our identity in the markers.
+    pub owner: &'a OwnerId,
+    /// What the zone shall hold, of ours.
+    pub desired: &'a Desired,
+    /// The held plan that a person accepted.
+    pub accepted: Option<PlanId>,
 }
 
-/// Brings a surveyed zone to its desired state, as far as the server lets us, and reads it back. Updates that
-/// `skip` names are left for another time.
-///
-/// # Errors
-/// When an exchange fails. A time-out or a broken connection means "maybe done": the zone is read again, and
-/// only what is then still missing makes it an error.
-pub async fn converge(
-    primary: &Primary,
-    owner: &OwnerId,
-    desired: &Desired,
-    first: Survey,
-    skip: &(dyn Fn(&NameUpdate) -> bool + Sync),
-) -> Result<Converged, DnsError> {
-    let planned = first.plan.clone();
-    let mut pushed = Pushed::default();
-    let mut left = first;
-    for _ in 0..ROUNDS {
-        let due: Vec<_> = left.plan.updates.iter().filter(|update| !skip(update)).cloned().collect();
-        if due.is_empty() {
-            break;
-        }
-        let sent = primary.push(&due).await;
-        left = survey(primary, owner, desired).await?;
-        match sent {
-            Ok(sent) => {
-                add(&mut pushed, sent);
-                if !pushed.refused.iter().any(|refused| refused.rcode.is_lost_race()) {
-                    break;
+impl Job<'_> {
+    /// Reads the zone, compares, and asks the guard.
+    ///
+    /// # Errors
+    /// When the zone cannot be read whole.
+    pub async fn survey(&self) -> Result<Survey, DnsError> {
+        let live = self.primary.transfer().await?;
+        let plan = plan(self.owner, self.desired, &live);
+        let guarded = guard(&plan, self.desired, self.accepted);
+        Ok(Survey { live, plan, guarded })
+    }
+
+    /// Brings a surveyed zone to its desired state, as far as guard and server let us, and reads it back.
+    /// Updates that `skip` names are left for another time.
+    ///
+    /// # Errors
+    /// When an exchange fails. A time-out or a broken connection means "maybe done": the zone is read again,
+    /// and only what is then still missing makes it an error.
+    pub async fn converge(
+        &self,
+        first: Survey,
+        skip: &(dyn Fn(&NameUpdate) -> bool + Sync),
+    ) -> Result<Converged, DnsError> {
+        let planned = first.plan.clone();
+        let mut pushed = Pushed::default();
+        let mut left = first;
+        for _ in 0..ROUNDS {
+            let due = left.due(skip);
+            if due.is_empty() {
+                break;
+            }
+            let sent = self.primary.push(&due).await;
+            left = self.survey().await?;
+            match sent {
+                Ok(sent) => {
+                    add(&mut pushed, sent);
+                    if !pushed.refused.iter().any(|refused| refused.rcode.is_lost_race()) {
+                        break;
+                    }
+                }
+                Err(error) if !left.due(skip).is_empty() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(zone = %self.primary.zone(), %error, "the update was made all the same");
                 }
             }
-            Err(error) if left.plan.updates.iter().any(|update| !skip(update)) => return Err(error),
-            Err(error) => tracing::warn!(zone = %primary.zone(), %error, "the update was made all the same"),
         }
+        let unmet = left.due(skip).iter().map(|update| unmet(update, &pushed)).collect();
+        Ok(Converged { planned, pushed, left, unmet })
     }
-    let unmet = left.plan.updates.iter().filter(|update| !skip(update)).map(|update| unmet(update, &pushed)).collect();
-    Ok(Converged { planned, pushed, left, unmet })
 }
 
 fn add(total: &mut Pushed, round: Pushed) {

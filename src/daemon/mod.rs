@@ -234,6 +234,7 @@ fn initial_status(config: &Config) -> DaemonStatus {
         changes: 0,
         error: None,
         problems: Vec::new(),
+        held: None,
         next_run: None,
     };
     DaemonStatus {

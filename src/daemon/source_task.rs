@@ -49,7 +49,7 @@ impl SourceTask {
 
     fn read(&self, last_good: &mut KeepLastGood) {
         let zones: Vec<_> = self.policies.iter().map(|policy| policy.name.clone()).collect();
-        let Loaded { catalogue, errors } = last_good.take(crate::sources::read(&self.patterns, &zones));
+        let Loaded { catalogue, errors, silent } = last_good.take(crate::sources::read(&self.patterns, &zones));
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
         let services = catalogue.as_ref().map_or(0, Catalogue::len);
         let instances = catalogue.iter().flat_map(Catalogue::values).map(|service| service.instances.len()).sum();
@@ -62,7 +62,7 @@ impl SourceTask {
             status.instances = instances;
         });
         let Some(catalogue) = catalogue else { return };
-        let new = desired(&catalogue, &self.policies);
+        let new = desired(&catalogue, &self.policies, &silent);
         self.desired.send_if_modified(|current| {
             let changed = current.as_ref().is_none_or(|current| **current != new);
             if changed {
@@ -87,6 +87,7 @@ pub fn policies(config: &Config) -> Vec<ZonePolicy> {
         name: zone.name.clone(),
         ttl: zone.ttl,
         max_records_per_rrset: zone.max_records_per_rrset as usize,
+        max_delete_percent: zone.max_delete_percent,
     };
     config.zones.iter().map(policy).collect()
 }

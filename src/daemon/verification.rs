@@ -21,7 +21,7 @@ const CONCURRENT: usize = 32;
 /// The checks come in the order of services, then of names, then of the configuration's servers.
 pub async fn verify(config: &Config, catalogue: &Catalogue, services: &[&Service]) -> Vec<Check> {
     let policies = policies(config);
-    let zones = desired(catalogue, &policies);
+    let zones = desired(catalogue, &policies, &[]);
     let mut wanted = Vec::new();
     for service in services {
         for (key, own) in records_of(service, &policies) {

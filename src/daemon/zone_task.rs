@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 use super::backoff::Backoff;
-use super::cycle::{self, Converged};
+use super::cycle::{Converged, Job, Survey};
 use crate::dns::{DnsError, Primary};
-use crate::model::{DaemonStatus, Outcome, OwnerId, ZoneStatus};
-use crate::reconcile::{Desired, SetAside};
+use crate::model::{DaemonStatus, HeldStatus, Outcome, OwnerId, ZoneStatus};
+use crate::reconcile::{Desired, SetAside, losing_names};
 
 /// What every zone shall hold, by the zone's place in the configuration; none until the sources were good once.
 pub(super) type DesiredZones = Option<Arc<Vec<Desired>>>;
@@ -104,7 +104,8 @@ impl ZoneTask {
     }
 
     async fn reconcile(&self, desired: &Desired, aside: &mut SetAside) -> Result<Converged, DnsError> {
-        let survey = cycle::survey(&self.primary, &self.owner, desired).await?;
+        let job = Job { primary: &self.primary, owner: &self.owner, desired, accepted: None };
+        let survey = job.survey().await?;
         for change in survey.plan.changes() {
             for line in change.lines() {
                 tracing::debug!(zone = %self.primary.zone(), "{line}");
@@ -113,7 +114,7 @@ impl ZoneTask {
         let started = now();
         let held = aside.clone();
         let skip = move |update: &_| held.holds(update, started);
-        let converged = cycle::converge(&self.primary, &self.owner, desired, survey, &skip).await?;
+        let converged = job.converge(survey, &skip).await?;
         for unmet in &converged.unmet {
             aside.record(&unmet.update, unmet.reason.to_string(), now());
         }
@@ -135,7 +136,16 @@ impl ZoneTask {
             for problem in problems.iter().filter(|problem| !zone.problems.contains(problem)) {
                 tracing::warn!(zone = %zone_name, "{problem}");
             }
-            zone.outcome = if converged.is_complete() { Outcome::InSync } else { Outcome::Incomplete };
+            let held = held_status(&converged.left);
+            if let Some(new) = held.as_ref().filter(|held| zone.held.as_ref().is_none_or(|old| old.id != held.id)) {
+                tracing::error!(zone = %zone_name, plan = new.id, "a plan is held: {}", new.reasons.join("; "));
+            }
+            zone.outcome = match (converged.is_complete(), &held) {
+                (true, _) => Outcome::InSync,
+                (false, Some(_)) => Outcome::Held,
+                (false, None) => Outcome::Incomplete,
+            };
+            zone.held = held;
             if zone.outcome == Outcome::InSync {
                 zone.last_in_sync = Some(now());
             }
@@ -152,6 +162,18 @@ impl ZoneTask {
     fn update_status(&self, change: impl FnOnce(&mut ZoneStatus)) {
         self.status.send_modify(|status| change(&mut status.zones[self.index]));
     }
+}
+
+/// What the guard holds, as the status tells it.
+fn held_status(survey: &Survey) -> Option<HeldStatus> {
+    let held = survey.guarded.held.as_ref()?;
+    Some(HeldStatus {
+        id: held.id.to_string(),
+        reasons: held.reasons.iter().map(ToString::to_string).collect(),
+        removed: held.removed,
+        names: losing_names(&survey.plan).into_iter().map(|(name, _)| name.clone()).collect(),
+        additions_proceed: held.additions_proceed,
+    })
 }
 
 /// Seconds since 1970.

@@ -1,0 +1,103 @@
+//! Names change hands only when a person says so: adopt, release, owned.
+
+use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Named, Settings, Workspace, assert_lines};
+
+fn example(named: &Named) -> Workspace {
+    let workspace = Workspace::new(named);
+    for (file, text) in EXAMPLE {
+        workspace.write_service(file, text);
+    }
+    workspace
+}
+
+#[test]
+fn a_foreign_name_is_adopted_record_by_record_or_replaced() {
+    let named = Named::builder()
+        .records("_jenkins._tcp 60 SRV 10 10 8080 centos9-vm\n_jenkins._tcp 60 SRV 1 1 1 old\ncentos9-vm A 192.0.2.1")
+        .start();
+    let workspace = example(&named);
+    let conflicts = workspace.expect(1, &["apply"]);
+    assert!(conflicts.stderr.contains("srvctl adopt"), "{}", conflicts.stderr);
+    let before = named.zone_text();
+
+    let refused = workspace.expect(1, &["adopt", "_jenkins._tcp.internal.local"]);
+    assert!(
+        refused.stderr.contains("`_jenkins._tcp.internal.local. 60 IN SRV 1 1 1 old.internal.local.`"),
+        "{refused:?}"
+    );
+    let shown = workspace.expect(0, &["adopt", "--replace", "--dry-run", "_jenkins._tcp.internal.local"]);
+    assert!(shown.stdout.contains("- _jenkins._tcp.internal.local. 60 IN SRV 1 1 1 old.internal.local."), "{shown:?}");
+    assert_lines("after refusal and dry run", &named.zone_text(), &before);
+
+    workspace.expect(0, &["adopt", "--replace", "_jenkins._tcp.internal.local", "centos9-vm.internal.local."]);
+    workspace.converge();
+    let apex =
+        named.zone_text().into_iter().filter(|line| line.starts_with("internal.local.") || line.starts_with("ns1"));
+    let expected: Vec<_> = EXAMPLE_RECORDS.iter().map(ToString::to_string).chain(apex).collect();
+    assert_lines("after adoption", &named.zone_text(), expected);
+}
+
+#[test]
+fn adopting_what_already_matches_deletes_nothing() {
+    let named = Named::builder().records("centos9-vm 300 A 192.168.188.142").start();
+    let workspace = example(&named);
+    workspace.converge();
+    let has_marker =
+        |named: &Named| named.zone_text().iter().any(|line| line.starts_with("_srvctl.centos9-vm.internal.local."));
+    assert!(!has_marker(&named), "a foreign address that says the same satisfies");
+    workspace.expect(0, &["adopt", "centos9-vm.internal.local"]);
+    assert!(has_marker(&named));
+    workspace.expect(0, &["adopt", "centos9-vm.internal.local"]);
+}
+
+#[test]
+fn released_names_keep_their_data() {
+    let named = Named::start();
+    let workspace = example(&named);
+    workspace.converge();
+    let before = named.zone_text();
+    let owned = workspace.json(&["owned", "--json"]);
+    let names: Vec<_> =
+        owned["zones"][0]["names"].as_array().unwrap().iter().map(|owned| owned["name"].clone()).collect();
+    assert_eq!(
+        names,
+        [
+            "_jenkins._tcp.internal.local.",
+            "_node-exporter._tcp.internal.local.",
+            "centos9-vm.internal.local.",
+            "centos9-vm2.internal.local."
+        ]
+    );
+    workspace.expect(0, &["release", "_jenkins._tcp.internal.local"]);
+    let expected = before.iter().filter(|line| !line.starts_with("_srvctl._jenkins"));
+    assert_lines("after release", &named.zone_text(), expected);
+    assert!(!workspace.expect(0, &["owned"]).stdout.contains("_jenkins"));
+    workspace.expect(1, &["release", "_jenkins._tcp.internal.local"]);
+    workspace.expect(1, &["release", "elsewhere.example."]);
+    // Still asked for by a service: a conflict now, and adoptable again.
+    workspace.expect(3, &["plan"]);
+    workspace.expect(0, &["adopt", "_jenkins._tcp.internal.local"]);
+    assert_lines("adopted again", &named.zone_text(), &before);
+}
+
+#[test]
+fn a_name_moves_from_one_srvctl_to_another() {
+    let named = Named::start();
+    let first = example(&named);
+    first.converge();
+    let mut settings = Settings::for_server(&named);
+    settings.owner = "test2".to_owned();
+    let second = Workspace::with(&settings);
+    for (file, text) in EXAMPLE {
+        second.write_service(file, text);
+    }
+    let name = "_jenkins._tcp.internal.local";
+    assert!(second.expect(1, &["apply"]).stderr.contains("owner \"test1\""));
+    second.expect(1, &["adopt", name]);
+    second.expect(1, &["adopt", "--from", "somebody", name]);
+    second.expect(0, &["adopt", "--from", "test1", name]);
+    assert!(first.expect(1, &["apply"]).stderr.contains("owner \"test2\""));
+    let markers: Vec<_> = named.zone_text().into_iter().filter(|line| line.starts_with("_srvctl._jenkins")).collect();
+    assert_eq!(markers.len(), 1);
+    assert!(markers[0].contains("owner=test2 types=SRV,TXT"), "{markers:?}");
+}
