@@ -146,16 +146,10 @@ wait_until_published() {
     [[ ! -t 1 ]] || printf '\r\033[K'
 }
 
-# The names come from the Prometheus configuration beside us: it is what Prometheus would ask.
 show_targets() {
-    local name
     say "published and verified:"
     say
     cat "$dir/verify.out"
-    while read -r name; do
-        say
-        "$srvctl" dig "$name" SRV "@127.0.0.1:$port"
-    done < <(sed -n "s/^ *- '\(_[^']*\)'.*/\1/p" "$dir/prometheus/prometheus.yml")
 }
 
 show_what_runs() {

@@ -61,4 +61,14 @@ promtool check config "$dir/prometheus/prometheus.yml"
 step "srvctl accepts config/srvctl.toml and config/services.d"
 cargo run --quiet --locked -- check --config "$dir/srvctl.toml"
 
+# Ports differ from run to run, and are as long as one another.
+step "the README's first command shows what the README shows"
+without_port() {
+    sed -E 's/127\.0\.0\.1:[0-9]{5}/127.0.0.1:PORT/'
+}
+sed -n '/<!-- demo-output -->/,/<!-- \/demo-output -->/p' README.md | grep -v -e '^```' -e '^<!--' |
+    without_port >"$dir/readme.txt"
+SRVCTL_DEMO_ONCE=1 bash config/demo.sh | sed -n '/^published and verified:/,$p' | without_port >"$dir/demo.txt"
+diff "$dir/readme.txt" "$dir/demo.txt"
+
 step "all passed"

@@ -56,29 +56,69 @@ fn chosen<'a>(catalogue: &'a Catalogue, wanted: &[String]) -> Result<Vec<&'a Ser
     Ok(catalogue.values().filter(named).collect())
 }
 
+/// The table of what Prometheus would scrape, and under it whatever is not as it should be.
 fn show(checks: &[Check]) {
     let paint = Paint::for_stdout();
-    for of_service in checks.chunk_by(|one, other| one.service == other.service) {
-        output::line(paint.strong(&of_service[0].service));
-        for check in of_service {
-            show_check(paint, check);
+    let rows: Vec<Row> = rows(checks);
+    let service_width = rows.iter().map(|row| row.service.len()).max().unwrap_or(0).max("SERVICE".len());
+    let server_width = rows.iter().map(|row| row.server.len()).max().unwrap_or(0).max("SERVER".len());
+    let columns = |service: &str, server: &str| format!("{service:service_width$}  {server:server_width$}");
+    output::line(paint.strong(format_args!("{}  VERDICT    TARGETS", columns("SERVICE", "SERVER"))));
+    for row in &rows {
+        let head = columns(row.service, &row.server);
+        let first = row.targets.first().map_or("", String::as_str);
+        output::line(format!("{head}  {}  {first}", painted(paint, row.standing)).trim_end());
+        for target in row.targets.iter().skip(1) {
+            output::line(format_args!("{}  {:9}  {target}", columns("", ""), ""));
         }
+    }
+    checks.iter().filter(|check| check.verdict != Standing::InSync).for_each(|check| show_difference(paint, check));
+}
+
+/// One service at one server.
+struct Row<'a> {
+    service: &'a str,
+    server: String,
+    /// The worst of its records' standings.
+    standing: Standing,
+    targets: &'a [String],
+}
+
+fn rows(checks: &[Check]) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for check in checks {
+        let server = server(check);
+        match rows.iter_mut().find(|row| row.service == check.service && row.server == server) {
+            Some(row) => {
+                row.standing = row.standing.max(check.verdict);
+                if row.targets.is_empty() {
+                    row.targets = &check.targets;
+                }
+            }
+            None => {
+                rows.push(Row { service: &check.service, server, standing: check.verdict, targets: &check.targets });
+            }
+        }
+    }
+    rows
+}
+
+fn server(check: &Check) -> String {
+    check.server.as_ref().map_or_else(|| "resolv.conf".to_owned(), ToString::to_string)
+}
+
+fn painted(paint: Paint, standing: Standing) -> String {
+    match standing {
+        Standing::InSync => paint.good("in sync  "),
+        Standing::Missing => paint.bad("missing  "),
+        Standing::Extra => paint.bad("extra    "),
+        Standing::Different => paint.bad("different"),
+        Standing::Unknown => paint.doubtful("unknown  "),
     }
 }
 
-fn show_check(paint: Paint, check: &Check) {
-    let server = check.server.as_ref().map_or_else(|| "resolv.conf".to_owned(), ToString::to_string);
-    let verdict = match check.verdict {
-        Standing::InSync => paint.good("in sync"),
-        Standing::Missing => paint.bad("missing"),
-        Standing::Extra => paint.bad("extra"),
-        Standing::Different => paint.bad("different"),
-        Standing::Unknown => paint.doubtful("unknown"),
-    };
-    output::line(format_args!("  {} {} via {server}: {verdict}", check.name, check.record_type));
-    for target in &check.targets {
-        output::line(format_args!("      {target}"));
-    }
+fn show_difference(paint: Paint, check: &Check) {
+    output::line(format_args!("\n{} {} via {}:", check.name, check.record_type, server(check)));
     let differences = [
         ("missing", &check.comparison.missing),
         ("extra", &check.comparison.extra),
@@ -86,10 +126,10 @@ fn show_check(paint: Paint, check: &Check) {
     ];
     for (what, rdatas) in differences {
         for rdata in rdatas {
-            output::line(paint.bad(format_args!("    {what}: {rdata}")));
+            output::line(paint.bad(format_args!("  {what}: {rdata}")));
         }
     }
     if let Some(error) = &check.error {
-        output::line(paint.doubtful(format_args!("    {error}")));
+        output::line(paint.doubtful(format_args!("  {error}")));
     }
 }
