@@ -135,7 +135,7 @@ Exit codes:
   2  usage error
   3  definitely empty: Prometheus would drop its targets")]
 pub struct DigArgs {
-    /// NAME [TYPE] [@SERVER[:PORT]] [+short] [+tcp]
+    /// What to look up, at which server, and how to show it; see below
     #[arg(value_name = "ARGUMENT", required = true)]
     pub arguments: Vec<String>,
     /// The port that goes with A, AAAA, MX and NS, as `port:` in `dns_sd_configs`
