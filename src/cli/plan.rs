@@ -229,7 +229,8 @@ impl ZoneReport {
     }
 }
 
-fn conflicts(plan: &Plan) -> Vec<NameReport> {
+/// The conflicts of a plan, name by name.
+pub(super) fn conflicts(plan: &Plan) -> Vec<NameReport> {
     let report = |conflict: &crate::reconcile::Conflict| NameReport {
         name: conflict.name.clone(),
         reason: conflict.obstacle.to_string(),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::args::VerifyArgs;
 use super::exit::Exit;
 use super::output::Paint;
+use super::plan::{self, NameReport};
 use super::{load, output};
 use crate::daemon::verification;
 use crate::model::{Catalogue, Service};
@@ -16,10 +17,12 @@ use crate::reconcile::{Check, Standing};
 struct Report<'a> {
     in_sync: bool,
     checks: &'a [Check],
+    /// Why records are not as they should be, as far as the zone itself tells.
+    reasons: &'a [NameReport],
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
-    let load::Loaded { config, catalogue, .. } = match load::all_or_show(flag) {
+    let load::Loaded { config, catalogue, desired } = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
@@ -33,12 +36,55 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
     };
     let checks = verification::verify(&config, &catalogue, &services).await;
     let in_sync = checks.iter().all(|check| check.verdict == Standing::InSync);
+    let reasons = if in_sync { Vec::new() } else { reasons(&plan::survey_zones(&config, desired, None).await) };
     if args.format.json {
-        output::json(&Report { in_sync, checks: &checks });
+        output::json(&Report { in_sync, checks: &checks, reasons: &reasons });
     } else {
         show(&checks);
+        show_reasons(&reasons);
     }
     if in_sync { Exit::Done } else { Exit::Differences }
+}
+
+/// What the zones say about why something is not published: conflicts, refusals, a held plan, or that a zone cannot
+/// be read at all.
+fn reasons(surveys: &[plan::Surveyed]) -> Vec<NameReport> {
+    let mut reasons = Vec::new();
+    for (primary, surveyed) in surveys {
+        let zone = primary.zone();
+        match surveyed {
+            Err(error) => reasons.push(NameReport { name: zone.clone(), reason: error.to_string() }),
+            Ok((_, survey)) => {
+                reasons.extend(plan::conflicts(&survey.plan));
+                if let Some(held) = &survey.guarded.held {
+                    let why: Vec<_> = held.reasons.iter().map(ToString::to_string).collect();
+                    let reason = format!(
+                        "plan {} is held: {}. To make it: srvctl apply --accept {}",
+                        held.id,
+                        why.join("; "),
+                        held.id
+                    );
+                    reasons.push(NameReport { name: zone.clone(), reason });
+                }
+                let waiting = survey.guarded.updates.len();
+                if waiting > 0 {
+                    let reason = format!("{waiting} names are not published yet: `srvctl plan` shows them");
+                    reasons.push(NameReport { name: zone.clone(), reason });
+                }
+            }
+        }
+    }
+    reasons
+}
+
+fn show_reasons(reasons: &[NameReport]) {
+    let paint = Paint::for_stdout();
+    if !reasons.is_empty() {
+        output::line("\nwhy:");
+    }
+    for NameReport { name, reason } in reasons {
+        output::line(paint.doubtful(format_args!("  ! {name}: {reason}")));
+    }
 }
 
 /// The services that a person named, in the catalogue's order; all when none was named.

@@ -84,6 +84,18 @@ fn a_foreign_srv_at_our_name_is_a_conflict() {
 }
 
 #[test]
+fn verify_says_why_a_name_is_not_as_it_should_be() {
+    let named = Named::builder().records("_jenkins._tcp SRV 1 1 1 www").start();
+    let workspace = Workspace::new(&named);
+    workspace.write_service("jenkins.toml", JENKINS);
+    workspace.expect(1, &["apply"]);
+    let shown = workspace.expect(3, &["verify"]);
+    assert!(shown.stdout.contains("different"), "{}", shown.stdout);
+    let why = "! _jenkins._tcp.internal.local.: foreign records are in the way";
+    assert!(shown.stdout.contains(why), "{}", shown.stdout);
+}
+
+#[test]
 fn a_foreign_address_that_says_the_same_satisfies() {
     let named = Named::builder().records("centos9-vm 300 A 192.168.188.142").start();
     let before = named.zone_text();
