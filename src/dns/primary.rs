@@ -17,8 +17,8 @@ use crate::protocol::wire::{self, Reader};
 
 const TRANSFERRING: &str = "transferring the zone";
 const UPDATING: &str = "updating the zone";
-/// So many names refused alone, and not one accepted: it is not about the names.
-const HOPELESS: usize = 16;
+/// So many names refused alone and not one accepted: perhaps it is not about the names.
+const DOUBTFUL: usize = 16;
 
 /// A zone and the server that takes its updates.
 #[derive(Clone)]
@@ -115,12 +115,16 @@ impl Primary {
                 }
                 continue;
             }
-            let hopeless = pushed.added + pushed.deleted == 0 && pushed.refused.len() >= HOPELESS;
-            if rcode.concerns_whole_message() || hopeless {
-                return Err(DnsError::Update { zone: self.zone.clone(), server: self.server.clone(), rcode });
+            if rcode.concerns_whole_message() {
+                return Err(self.refusal(rcode));
             }
             match part {
-                [alone] => pushed.refused.push(RefusedName { name: alone.name.clone(), rcode }),
+                [alone] => {
+                    pushed.refused.push(RefusedName { name: alone.name.clone(), rcode });
+                    if pushed.refused.len() == DOUBTFUL && pushed.added + pushed.deleted == 0 {
+                        self.may_update(&mut connection).await?;
+                    }
+                }
                 _ => {
                     let middle = range.start + range.len() / 2;
                     waiting.extend([middle..range.end, range.start..middle]);
@@ -128,6 +132,19 @@ impl Primary {
             }
         }
         Ok(pushed)
+    }
+
+    /// Asks by an update without content whether the server takes any from us: BIND refuses that too when
+    /// `allow-update` does not name the key, and then there is no name to look for.
+    async fn may_update(&self, connection: &mut Connection) -> Result<(), DnsError> {
+        match self.exchange(connection, &[]).await? {
+            Rcode::NOERROR => Ok(()),
+            rcode => Err(self.refusal(rcode)),
+        }
+    }
+
+    fn refusal(&self, rcode: Rcode) -> DnsError {
+        DnsError::Update { zone: self.zone.clone(), server: self.server.clone(), rcode }
     }
 
     async fn exchange(&self, connection: &mut Connection, updates: &[NameUpdate]) -> Result<Rcode, DnsError> {
