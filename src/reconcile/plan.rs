@@ -125,7 +125,10 @@ impl Planner<'_> {
             None => Prerequisite::Absent(marker_key),
             Some(marker) => Prerequisite::Exactly(marker_key, marker.clone()),
         };
-        let absent = ours.claimed.iter().map(|&claimed| Prerequisite::Absent(RrsetKey::new(name.clone(), claimed)));
+        // BIND drops what is added beside an alias and says NOERROR; the marker would then stand alone.
+        let alias = ours.marker.is_none().then_some(&RecordType::CNAME);
+        let absent = ours.claimed.iter().chain(alias);
+        let absent = absent.map(|&absent| Prerequisite::Absent(RrsetKey::new(name.clone(), absent)));
         let prerequisites = std::iter::once(guard).chain(absent).collect();
         Some(NameUpdate { name: name.clone(), prerequisites, changes })
     }

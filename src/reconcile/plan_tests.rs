@@ -74,7 +74,8 @@ fn claims_a_free_name_with_its_marker() {
         [
             absent("_srvctl._j._tcp", RecordType::TXT),
             absent("_j._tcp", RecordType::TXT),
-            absent("_j._tcp", RecordType::SRV)
+            absent("_j._tcp", RecordType::SRV),
+            absent("_j._tcp", RecordType::CNAME)
         ]
     );
 }
