@@ -136,8 +136,12 @@ fn set_additional_count(message: &mut [u8], change: impl Fn(u16) -> u16) {
 /// Takes the TSIG record off a message: the message as it was signed, and the record; none when the message's
 /// last record is no TSIG (section 5.1 demands the last place).
 ///
+/// The message's ID must be the one that was signed. The standard lets forwarders change it on the way, and they
+/// change it back in the answer; nobody else who changes it is to be believed.
+///
 /// # Errors
-/// When the message cannot be read up to its end.
+/// When the message cannot be read up to its end, or the record is not of the form of section 4.2: no signature
+/// after the first of an answer covers its class and TTL.
 pub fn split(message: &[u8]) -> Result<Option<(Vec<u8>, Tsig)>, WireError> {
     let mut reader = Reader::new(message);
     let header = reader.header()?;
@@ -156,9 +160,12 @@ pub fn split(message: &[u8]) -> Result<Option<(Vec<u8>, Tsig)>, WireError> {
     if last.record_type() != RecordType::TSIG || reader.offset() != message.len() {
         return Ok(None);
     }
+    let form = (last.class, last.ttl);
     let tsig = Tsig::from_rdata(last.name, last.rdata.as_wire())?;
+    if form != (CLASS_ANY, 0) || tsig.original_id != header.id {
+        return Err(WireError::BadRdata);
+    }
     let mut unsigned = message[..end].to_vec();
-    unsigned[..2].copy_from_slice(&tsig.original_id.to_be_bytes());
     set_additional_count(&mut unsigned, |count| count - 1);
     Ok(Some((unsigned, tsig)))
 }
@@ -189,6 +196,20 @@ mod tests {
         let (unsigned, read) = split(&signed).unwrap().unwrap();
         assert_eq!((unsigned, read), (query.clone(), tsig()));
         assert_eq!(split(&query), Ok(None));
+    }
+
+    #[test]
+    fn what_no_signature_covers_must_be_as_the_standard_says() {
+        let name = "internal.local".parse().unwrap();
+        let mut signed = wire::query(42, &name, RecordType::AXFR, false, None);
+        let start = signed.len();
+        tsig().append(&mut signed);
+        let after_name = start + tsig().key.len();
+        for at in [0, 1, after_name + 3, after_name + 4, after_name + 7] {
+            let mut changed = signed.clone();
+            changed[at] ^= 1;
+            assert_eq!(split(&changed), Err(WireError::BadRdata), "byte {at}");
+        }
     }
 
     #[test]
