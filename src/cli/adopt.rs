@@ -52,7 +52,7 @@ async fn run(
             failed = true;
             continue;
         }
-        match plan_name(&config.owner, &surveys[index], name) {
+        match plan_name(&config.zones[index].owner, &surveys[index], name) {
             Ok(Some(update)) => updates[index].push(update),
             Ok(None) => output::line(format_args!("{name} is ours already, and as the services ask")),
             Err(error) => {

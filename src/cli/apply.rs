@@ -8,9 +8,9 @@ use super::args::ApplyArgs;
 use super::exit::Exit;
 use super::plan::{self, AppliedReport, NameReport, Reports, ZoneReport};
 use super::{load, output};
+use crate::config::Config;
 use crate::daemon::cycle::{Converged, Job, Survey, Unmet};
 use crate::dns::{DnsError, Primary};
-use crate::model::OwnerId;
 use crate::reconcile::{Desired, PlanId, guard};
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
@@ -28,7 +28,7 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
         output::error(format_args!("no plan with the id {id} is held now; `srvctl plan` shows what is"));
         return Exit::Failed;
     }
-    let results = converge_zones(&config.owner, args.accept, surveys).await;
+    let results = converge_zones(&config, args.accept, surveys).await;
     let reports: Vec<_> = results.iter().map(|(primary, result)| report(primary, result)).collect();
     if args.format.json {
         output::json(&Reports { zones: &reports });
@@ -58,10 +58,10 @@ fn was_accepted(surveyed: Option<&(Desired, Survey)>, id: PlanId) -> bool {
 
 type Applied = (Primary, Result<Converged, DnsError>);
 
-async fn converge_zones(owner: &OwnerId, accepted: Option<PlanId>, surveys: Vec<plan::Surveyed>) -> Vec<Applied> {
+async fn converge_zones(config: &Config, accepted: Option<PlanId>, surveys: Vec<plan::Surveyed>) -> Vec<Applied> {
     let mut zones = JoinSet::new();
-    for (index, (primary, surveyed)) in surveys.into_iter().enumerate() {
-        let owner = owner.clone();
+    for (index, (zone, (primary, surveyed))) in config.zones.iter().zip(surveys).enumerate() {
+        let owner = zone.owner.clone();
         if let Ok((_, survey)) = &surveyed
             && !survey.plan.updates.is_empty()
         {

@@ -34,11 +34,13 @@ pub(super) fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     Ok(Loaded { config, catalogue, desired })
 }
 
-/// The same, errors shown. Commands that act without a daemon have no last good set to fall back on: with a
+/// The same, errors and warnings shown. Commands that act without a daemon have no last good set to fall back on: with a
 /// broken service file they do nothing, since acting on the rest would delete what the file publishes.
 pub(super) fn all_or_show(flag: Option<PathBuf>) -> Result<Loaded, Exit> {
-    all(flag).map_err(|errors| {
+    let loaded = all(flag).map_err(|errors| {
         output::diagnostics(&errors);
         Exit::Failed
-    })
+    })?;
+    loaded.config.warnings.iter().for_each(output::warning);
+    Ok(loaded)
 }

@@ -29,9 +29,10 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
         Err(exit) => return exit,
     };
     let mut zones = Vec::new();
-    for (primary, result) in survey_zones(&config, desired, None).await {
+    let surveys = survey_zones(&config, desired, None).await;
+    for (zone, (primary, result)) in config.zones.iter().zip(surveys) {
         let (names, error) = match result {
-            Ok((_, survey)) => (owned(&config.owner, &survey.live), None),
+            Ok((_, survey)) => (owned(&zone.owner, &survey.live), None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         zones.push(ZoneReport { zone: primary.zone().clone(), names, error });

@@ -53,8 +53,8 @@ pub(super) type Surveyed = (Primary, Result<(Desired, Survey), DnsError>);
 pub(super) async fn survey_zones(config: &Config, desired: Vec<Desired>, accepted: Option<PlanId>) -> Vec<Surveyed> {
     let mut surveys = JoinSet::new();
     for (index, (zone, desired)) in config.zones.iter().zip(desired).enumerate() {
-        let primary = Primary::new(zone.name.clone(), zone.primary.clone(), &zone.key);
-        let owner = config.owner.clone();
+        let primary = zone.primary();
+        let owner = zone.owner.clone();
         output::progress(format_args!("reading {} from {}", zone.name, zone.primary));
         surveys.spawn(async move {
             let survey = Job { primary: &primary, owner: &owner, desired: &desired, accepted }.survey().await;

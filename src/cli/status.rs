@@ -48,14 +48,14 @@ fn show(status: &DaemonStatus) {
         status.instances
     ));
     for zone in &status.zones {
-        show_zone(paint, zone);
+        show_zone(paint, &status.owner, zone);
     }
     for error in status.config_error.iter().chain(&status.source_errors) {
         output::line(format_args!("\n{}", paint.bad(error)));
     }
 }
 
-fn show_zone(paint: Paint, zone: &ZoneStatus) {
+fn show_zone(paint: Paint, owner: &str, zone: &ZoneStatus) {
     let outcome = match zone.outcome {
         Outcome::Pending => paint.doubtful("pending"),
         Outcome::InSync => paint.good("in sync"),
@@ -70,6 +70,9 @@ fn show_zone(paint: Paint, zone: &ZoneStatus) {
     ));
     let in_sync = zone.last_in_sync.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at)));
     output::line(format_args!("  last in sync: {in_sync}"));
+    if zone.owner != owner {
+        output::line(format_args!("  owner \"{}\" in this zone", zone.owner));
+    }
     if let Some(error) = &zone.error {
         output::line(paint.bad(format_args!("  {error}")));
     }

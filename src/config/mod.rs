@@ -4,12 +4,13 @@
 
 pub mod defaults;
 mod read;
+mod transport;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::dns::TsigKey;
+use crate::dns::{Primary, Transport, TsigKey};
 use crate::model::{Diagnostic, Name, OwnerId, Server};
 use crate::sources::Pattern;
 
@@ -18,7 +19,7 @@ use crate::sources::Pattern;
 pub struct Config {
     /// The file it came from.
     pub path: PathBuf,
-    /// Identity in the ownership markers.
+    /// Identity in the ownership markers of zones that name no other.
     pub owner: OwnerId,
     /// Which files hold the desired services.
     pub services: Vec<Pattern>,
@@ -53,12 +54,18 @@ pub struct ApiConfig {
 pub struct ZoneConfig {
     /// Its apex.
     pub name: Name,
+    /// Identity in this zone's ownership markers; the configuration's unless the zone names its own.
+    pub owner: OwnerId,
     /// The server that takes updates and gives transfers.
     pub primary: Server,
+    /// How it is reached.
+    pub transport: Transport,
     /// Where the key came from.
     pub key_file: PathBuf,
-    /// Signs updates and transfers.
+    /// Signs updates, and transfers when they have no key of their own.
     pub key: TsigKey,
+    /// Signs transfers instead.
+    pub transfer_key: Option<TsigKey>,
     /// TTL in seconds of records whose service names none.
     pub ttl: u32,
     /// Records per RRset that the primary accepts.
@@ -67,7 +74,7 @@ pub struct ZoneConfig {
     pub max_delete_percent: u8,
     /// Where the primary's NOTIFY messages arrive. Accepted and kept, not used yet.
     pub notify_listen: Option<SocketAddr>,
-    /// Through whom published services are looked up again; the primary when nothing is said.
+    /// Through whom published services are looked up again; the primary, over plain DNS, when nothing is said.
     pub verify: Vec<VerifyThrough>,
 }
 
@@ -78,6 +85,17 @@ pub enum VerifyThrough {
     System,
     /// One server.
     Server(Server),
+}
+
+impl ZoneConfig {
+    /// The zone's primary, to be spoken to as configured. Opens nothing yet.
+    pub fn primary(&self) -> Primary {
+        let primary = Primary::new(self.name.clone(), self.primary.clone(), &self.key).over(self.transport.clone());
+        match &self.transfer_key {
+            Some(key) => primary.reading_with(key),
+            None => primary,
+        }
+    }
 }
 
 impl Config {

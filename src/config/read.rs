@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use crate::dns::TsigKey;
-use crate::model::{Diagnostic, Name, Place, Server};
+use crate::dns::{Sha1, Transport, TsigKey};
+use crate::model::{DNS_PORT, Diagnostic, Name, OwnerId, Place, Server};
 use crate::sources::toml_fields::{self, Fields};
 use crate::sources::{Pattern, TTL_RANGE, parse_duration};
 
-use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults};
+use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults, transport};
 
 /// More SRV records than a DNS message can hold (65,535 bytes, at least 21 each) need no setting.
 const MAX_RECORDS_LIMIT: u32 = 3_000;
@@ -24,7 +24,7 @@ const INTERVAL_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1
 pub(super) fn config(path: &Path, text: &Arc<str>) -> Result<Config, Vec<Diagnostic>> {
     let file: Arc<str> = path.to_string_lossy().into();
     let directory = path.parent().unwrap_or(Path::new(""));
-    let mut keys = Keys { directory, errors: Vec::new(), warnings: Vec::new() };
+    let mut keys = Keys { directory, owner: None, errors: Vec::new(), warnings: Vec::new() };
     let config = toml_fields::read(&file, text, |root| root_table(root, path, &mut keys));
     let Keys { errors: key_errors, warnings, .. } = keys;
     match config {
@@ -37,6 +37,8 @@ pub(super) fn config(path: &Path, text: &Arc<str>) -> Result<Config, Vec<Diagnos
 /// Loads key files on the way, and keeps what they complain about: their errors are about other files.
 struct Keys<'p> {
     directory: &'p Path,
+    /// Who we are in zones that name nobody else.
+    owner: Option<OwnerId>,
     errors: Vec<Diagnostic>,
     warnings: Vec<String>,
 }
@@ -44,7 +46,7 @@ struct Keys<'p> {
 fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Option<Config> {
     root.require(&[("owner", "owner = \"dns1\""), ("services", "services = [\"services.d/*.toml\"]")]);
     let directory = keys.directory;
-    let owner = root.parsed("owner", |text| text.parse().map_err(|error| format!("{error}")));
+    keys.owner = owner(root);
     let services = patterns(root, directory);
     let daemon = root.table("daemon", |fields| Some(daemon(fields, directory)));
     let api = root.table("api", |fields| Some(api(fields, directory)));
@@ -56,13 +58,17 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
     }
     Some(Config {
         path: path.to_owned(),
-        owner: owner?.into_inner(),
+        owner: keys.owner.clone()?,
         services: services?,
         daemon: daemon.unwrap_or_else(default_daemon),
         api: api.unwrap_or_else(|| ApiConfig { socket: defaults::SOCKET.into() }),
         zones: zones?.into_iter().collect::<Option<_>>()?,
         warnings: Vec::new(),
     })
+}
+
+fn owner(fields: &mut Fields<'_, '_>) -> Option<OwnerId> {
+    fields.parsed("owner", |text| text.parse().map_err(|error| format!("{error}"))).map(Spanned::into_inner)
 }
 
 fn patterns(root: &mut Fields<'_, '_>, directory: &Path) -> Option<Vec<Pattern>> {
@@ -109,8 +115,13 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
         ("key_file", "key_file = \"internal.local.key\""),
     ]);
     let name = fields.parsed("name", |text| text.parse::<Name>().map_err(|error| format!("zone `{text}` {error}")));
-    let primary = fields.parsed("primary", server).map(Spanned::into_inner);
-    let key = key(fields, keys);
+    let has_owner = fields.has("owner");
+    let owner = owner(fields).or_else(|| keys.owner.clone().filter(|_| !has_owner));
+    let primary = transport::primary(fields, keys.directory);
+    let sha1 = if fields.boolean("allow_hmac_sha1") == Some(true) { Sha1::Allowed } else { Sha1::Refused };
+    let key = key(fields, "key_file", sha1, keys);
+    let has_transfer_key = fields.has("transfer_key_file");
+    let transfer_key = self::key(fields, "transfer_key_file", sha1, keys).map(|(_, key)| key);
     let ttl = fields.integer("ttl", TTL_RANGE).unwrap_or(defaults::TTL);
     let max_records = fields.integer("max_records_per_rrset", 1..=MAX_RECORDS_LIMIT);
     let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());
@@ -127,14 +138,20 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
             seen.insert(name.get_ref().clone(), fields.place());
         }
     }
-    let primary = primary?;
+    let (primary, transport) = primary?;
     let (key_file, key) = key?;
+    if has_transfer_key && transfer_key.is_none() {
+        return None;
+    }
     Some(ZoneConfig {
         name: name?.into_inner(),
-        verify: verify.unwrap_or_else(|| vec![VerifyThrough::Server(primary.clone())]),
+        owner: owner?,
+        verify: verify.unwrap_or_else(|| vec![VerifyThrough::Server(plain(&primary, &transport))]),
         primary,
+        transport,
         key_file,
         key,
+        transfer_key,
         ttl,
         max_records_per_rrset: max_records.unwrap_or(defaults::MAX_RECORDS_PER_RRSET),
         max_delete_percent: max_delete.unwrap_or(defaults::MAX_DELETE_PERCENT),
@@ -142,14 +159,27 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     })
 }
 
+/// Where Prometheus would ask this server, which is never over TLS.
+fn plain(primary: &Server, transport: &Transport) -> Server {
+    match transport {
+        Transport::Tcp => primary.clone(),
+        Transport::Tls(_) => Server::new(primary.host.clone(), DNS_PORT),
+    }
+}
+
 fn server(text: &str) -> Result<Server, String> {
     text.parse().map_err(|error| format!("{error}"))
 }
 
-fn key(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>) -> Option<(PathBuf, TsigKey)> {
-    let file = fields.string("key_file")?;
+fn key(
+    fields: &mut Fields<'_, '_>,
+    named: &'static str,
+    sha1: Sha1,
+    keys: &mut Keys<'_>,
+) -> Option<(PathBuf, TsigKey)> {
+    let file = fields.string(named)?;
     let path = keys.directory.join(file.get_ref());
-    match TsigKey::load(&path) {
+    match TsigKey::load(&path, sha1) {
         Ok(key) => {
             // Zones can share a key file; one warning is enough.
             let warning = TsigKey::warning_for_permissions(&path);

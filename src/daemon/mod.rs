@@ -26,7 +26,6 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::api::{self, ListenError};
 use crate::config::{self, Config};
-use crate::dns::Primary;
 use crate::model::{DaemonStatus, Outcome, ZoneStatus};
 use source_task::SourceTask;
 use supervise::Tasks;
@@ -109,6 +108,10 @@ async fn generation(path: &Path, config: &Config, signals: &mut Signals) -> Resu
     systemd::ready(&summary);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
 
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+
     let mut loaded = Loaded { path, config, wake, status, summary };
     let next = loaded.until_next(signals, &mut tasks).await;
     if matches!(next, Ok(Next::Stop)) {
@@ -145,8 +148,8 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
     for (index, zone) in config.zones.iter().enumerate() {
         let task = ZoneTask {
             index,
-            primary: Primary::new(zone.name.clone(), zone.primary.clone(), &zone.key),
-            owner: config.owner.clone(),
+            primary: zone.primary(),
+            owner: zone.owner.clone(),
             interval: config.daemon.interval,
             desired: wanted.clone(),
             wake: ports.woken.clone(),
@@ -225,6 +228,7 @@ fn initial_status(config: &Config) -> DaemonStatus {
     let zone = |zone: &config::ZoneConfig| ZoneStatus {
         zone: zone.name.clone(),
         primary: zone.primary.to_string(),
+        owner: zone.owner.to_string(),
         outcome: Outcome::Pending,
         serial: None,
         records: 0,

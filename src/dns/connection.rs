@@ -1,50 +1,52 @@
-//! A framed TCP connection to a name server (RFC 1035 section 4.2.2, RFC 7766).
+//! A framed connection to a name server, bare or inside TLS (RFC 1035 section 4.2.2, RFC 7766, RFC 7858).
 //!
 //! Messages are read only when the caller asks for the next: a slow reader slows the server down through TCP
 //! itself, and nothing is ever dropped. That is why transfers do not run over the DNS library's multiplexer,
 //! which keeps eight messages per request and silently drops the rest.
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::error::DnsError;
+use super::tls_problem::TlsProblem;
+use super::transport::{Tls, Transport};
 use crate::model::Server;
 
-/// How long a TCP connection may take to come up.
+/// How long a TCP connection may take to come up, and a TLS handshake on it.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long the server may stay silent in an exchange: BIND writes its journal to disk before it answers.
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes read from the socket at once.
 const READ_BUFFER: usize = 128 * 1024;
 
+/// Bytes both ways.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug> Stream for S {}
+
 /// An open connection.
 #[derive(Debug)]
 pub(super) struct Connection {
     server: Server,
-    stream: BufReader<TcpStream>,
+    stream: BufReader<Box<dyn Stream>>,
 }
 
 impl Connection {
-    pub(super) async fn open(server: &Server) -> Result<Self, DnsError> {
-        let resolve = |source| DnsError::Resolve { server: server.clone(), source };
-        let connect = |source| DnsError::Connect { server: server.clone(), source };
-        let addresses = tokio::net::lookup_host((server.host.as_str(), server.port)).await.map_err(resolve)?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    stream.set_nodelay(true).map_err(connect)?;
-                    return Ok(Self { server: server.clone(), stream: BufReader::with_capacity(READ_BUFFER, stream) });
-                }
-                Ok(Err(error)) => last = error,
-                Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s"),
-            }
-        }
-        Err(connect(last))
+    /// # Errors
+    /// When the server cannot be reached, or over TLS is not who it should be.
+    pub(super) async fn open(server: &Server, transport: &Transport) -> Result<Self, DnsError> {
+        let bare = connect(server).await?;
+        let stream: Box<dyn Stream> = match transport {
+            Transport::Tcp => Box::new(bare),
+            Transport::Tls(tls) => shake_hands(bare, server, tls).await?,
+        };
+        Ok(Self { server: server.clone(), stream: BufReader::with_capacity(READ_BUFFER, stream) })
     }
 
     /// Sends one message. `doing` says what for, in the words of an error.
@@ -53,7 +55,12 @@ impl Connection {
         let mut framed = Vec::with_capacity(2 + message.len());
         framed.extend_from_slice(&length.to_be_bytes());
         framed.extend_from_slice(message);
-        let sent = timeout(SILENCE_LIMIT, self.stream.get_mut().write_all(&framed)).await;
+        let stream = self.stream.get_mut();
+        let sent = timeout(SILENCE_LIMIT, async {
+            stream.write_all(&framed).await?;
+            stream.flush().await // TLS keeps what the socket did not take
+        });
+        let sent = sent.await;
         self.settle(sent, doing, "")
     }
 
@@ -81,8 +88,43 @@ impl Connection {
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(DnsError::Closed { server, doing, got: got.to_owned() })
             }
-            Ok(Err(source)) => Err(DnsError::Broken { server, doing, source }),
+            // In TLS 1.3 a server refuses the client only after the client's handshake is over.
+            Ok(Err(source)) => match TlsProblem::of(&source) {
+                Some(problem) => Err(DnsError::Tls { server, problem }),
+                None => Err(DnsError::Broken { server, doing, source }),
+            },
             Err(_) => Err(DnsError::Timeout { server, doing, limit: SILENCE_LIMIT }),
         }
     }
+}
+
+async fn connect(server: &Server) -> Result<TcpStream, DnsError> {
+    let resolve = |source| DnsError::Resolve { server: server.clone(), source };
+    let connect = |source| DnsError::Connect { server: server.clone(), source };
+    let addresses = tokio::net::lookup_host((server.host.as_str(), server.port)).await.map_err(resolve)?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                stream.set_nodelay(true).map_err(connect)?;
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = error,
+            Err(_) => last = io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s"),
+        }
+    }
+    Err(connect(last))
+}
+
+async fn shake_hands(bare: TcpStream, server: &Server, tls: &Tls) -> Result<Box<dyn Stream>, DnsError> {
+    let shaking = TlsConnector::from(tls.config()).connect(tls.server_name(), bare);
+    let problem = match timeout(CONNECT_LIMIT, shaking).await {
+        Ok(Ok(stream)) => return Ok(Box::new(stream)),
+        Ok(Err(error)) => TlsProblem::of(&error).unwrap_or_else(|| match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => TlsProblem::Closed,
+            _ => TlsProblem::Other(error.to_string()),
+        }),
+        Err(_) => TlsProblem::Silent(CONNECT_LIMIT.as_secs()),
+    };
+    Err(DnsError::Tls { server: server.clone(), problem })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::tls_problem::TlsProblem;
 use crate::model::{Name, Server};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::transfer::TransferError;
@@ -26,6 +27,14 @@ pub enum DnsError {
         server: Server,
         /// Why.
         source: io::Error,
+    },
+    /// No TLS on the connection.
+    #[error("cannot speak TLS with {server}: {problem}")]
+    Tls {
+        /// Which server.
+        server: Server,
+        /// Why.
+        problem: TlsProblem,
     },
     /// The connection broke.
     #[error("the connection to {server} broke while {doing}: {source}")]

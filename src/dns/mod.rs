@@ -1,8 +1,8 @@
 //! The DNS servers: keys, transfers, updates and look-ups over the network. Moves bytes and decides nothing.
 //!
-//! The DNS library's types stay in this room. It computes the MACs of TSIG, presents record types that srvctl
-//! does not publish, and polls serials; transfers and updates run over our own `connection`, whose docs and
-//! [`crate::protocol::tsig`]'s say why.
+//! The DNS library's types stay in this room. It presents record types that srvctl does not publish, and polls
+//! serials over UDP; transfers and updates run over our own `connection`, whose docs and
+//! [`crate::protocol::tsig`]'s say why. The MACs of TSIG are ring's, since the library's signer knows no SHA-1.
 
 mod connection;
 mod error;
@@ -10,10 +10,14 @@ mod key;
 mod lookup;
 mod present;
 mod primary;
+mod tls_problem;
+mod transport;
 mod tsig;
 
 pub use error::{DnsError, TsigProblem};
-pub use key::{Algorithm, TsigKey};
+pub use key::{Algorithm, Sha1, TsigKey};
 pub use lookup::{LookupReport, Options, Resolver, lookup};
 pub use present::presentation;
 pub use primary::{Primary, Pushed, RefusedName};
+pub use tls_problem::TlsProblem;
+pub use transport::{Authorities, ServerIdentity, TLS_PORT, Tls, Transport};

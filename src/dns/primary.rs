@@ -8,15 +8,17 @@ use hickory_proto::rr::{DNSClass, RData};
 use super::connection::Connection;
 use super::error::DnsError;
 use super::key::TsigKey;
+use super::transport::Transport;
 use super::tsig::{Distrust, Signer, Verifier};
 use crate::model::{Name, RecordType, Server, Zone};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::transfer::Transfer;
 use crate::protocol::update::{self, NameUpdate};
-use crate::protocol::wire::{self, Reader};
+use crate::protocol::wire::{self, Message, Reader};
 
 const TRANSFERRING: &str = "transferring the zone";
 const UPDATING: &str = "updating the zone";
+const POLLING: &str = "asking for the zone's serial";
 /// So many names refused alone and not one accepted: perhaps it is not about the names.
 const DOUBTFUL: usize = 16;
 
@@ -25,7 +27,9 @@ const DOUBTFUL: usize = 16;
 pub struct Primary {
     zone: Name,
     server: Server,
-    signer: Signer,
+    transport: Transport,
+    updates: Signer,
+    transfers: Signer,
 }
 
 /// What became of a plan's updates.
@@ -51,9 +55,22 @@ pub struct RefusedName {
 }
 
 impl Primary {
-    /// The primary of `zone`, spoken to with `key`.
+    /// The primary of `zone`, spoken to with `key` over TCP.
     pub fn new(zone: Name, server: Server, key: &TsigKey) -> Self {
-        Self { zone, server, signer: Signer::new(key) }
+        let signer = Signer::new(key);
+        Self { zone, server, transport: Transport::Tcp, updates: signer.clone(), transfers: signer }
+    }
+
+    /// The same over another transport.
+    #[must_use]
+    pub fn over(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// The same with a key of its own for reading the zone.
+    #[must_use]
+    pub fn reading_with(self, key: &TsigKey) -> Self {
+        Self { transfers: Signer::new(key), ..self }
     }
 
     /// The zone.
@@ -71,10 +88,10 @@ impl Primary {
     /// # Errors
     /// Whenever the transfer did not come to its proper end; a part of a zone is never returned.
     pub async fn transfer(&self) -> Result<Zone, DnsError> {
-        let mut connection = Connection::open(&self.server).await?;
+        let mut connection = self.connect().await?;
         let id = rand::random();
         let mut query = wire::query(id, &self.zone, RecordType::AXFR, false, None);
-        let mut verifier = self.signer.sign(&mut query);
+        let mut verifier = self.transfers.sign(&mut query);
         connection.send(&query, TRANSFERRING).await?;
         let mut transfer = Transfer::new(id, self.zone.clone());
         loop {
@@ -103,7 +120,7 @@ impl Primary {
         let mut pushed = Pushed::default();
         let mut waiting = update::pack(&self.zone, updates);
         waiting.reverse();
-        let mut connection = Connection::open(&self.server).await?;
+        let mut connection = self.connect().await?;
         while let Some(range) = waiting.pop() {
             let part = &updates[range.clone()];
             let rcode = self.exchange(&mut connection, part).await?;
@@ -150,7 +167,7 @@ impl Primary {
     async fn exchange(&self, connection: &mut Connection, updates: &[NameUpdate]) -> Result<Rcode, DnsError> {
         let id = rand::random();
         let mut message = update::encode(id, &self.zone, updates);
-        let mut verifier = self.signer.sign(&mut message);
+        let mut verifier = self.updates.sign(&mut message);
         connection.send(&message, UPDATING).await?;
         let answer = connection.receive(UPDATING, "; the update may or may not have been made").await?;
         let answer = self.verified(&mut verifier, &answer, UPDATING)?;
@@ -164,20 +181,48 @@ impl Primary {
 
     fn verified(&self, verifier: &mut Verifier, message: &[u8], doing: &'static str) -> Result<Vec<u8>, DnsError> {
         verifier.verify(message).map_err(|distrust| match distrust {
-            Distrust::Tsig(problem) => self.signer.error(&self.server, problem),
+            Distrust::Tsig(problem) => verifier.error(&self.server, problem),
             Distrust::Wire(source) => self.unreadable(doing, source),
         })
+    }
+
+    async fn connect(&self) -> Result<Connection, DnsError> {
+        Connection::open(&self.server, &self.transport).await
     }
 
     fn unreadable(&self, doing: &'static str, source: wire::WireError) -> DnsError {
         DnsError::Unreadable { server: self.server.clone(), doing, source }
     }
 
-    /// The zone's serial by an unsigned SOA query over UDP: a hint whether reading the zone is worth it.
+    /// The zone's serial: a hint whether reading the zone is worth it. By an unsigned query over UDP; where TLS is
+    /// wanted by a signed one over TLS, so that not even the zone's name goes about in the open.
     ///
     /// # Errors
     /// When no usable answer comes.
     pub async fn serial(&self) -> Result<u32, DnsError> {
+        match self.transport {
+            Transport::Tcp => self.serial_over_udp().await,
+            Transport::Tls(_) => self.serial_over_connection().await,
+        }
+    }
+
+    async fn serial_over_connection(&self) -> Result<u32, DnsError> {
+        let mut connection = self.connect().await?;
+        let id = rand::random();
+        let mut query = wire::query(id, &self.zone, RecordType::SOA, false, None);
+        let mut verifier = self.transfers.sign(&mut query);
+        connection.send(&query, POLLING).await?;
+        let answer = connection.receive(POLLING, "").await?;
+        let answer = self.verified(&mut verifier, &answer, POLLING)?;
+        let answer = Message::parse(&answer).map_err(|source| self.unreadable(POLLING, source))?;
+        let serial = answer.answers.iter().find_map(|record| record.rdata.soa_serial());
+        serial.ok_or_else(|| {
+            let why = format!("the answer has no SOA record ({})", Rcode(answer.rcode()));
+            DnsError::Serial { zone: self.zone.clone(), server: self.server.clone(), why }
+        })
+    }
+
+    async fn serial_over_udp(&self) -> Result<u32, DnsError> {
         let failed = |why: String| DnsError::Serial { zone: self.zone.clone(), server: self.server.clone(), why };
         let host = (self.server.host.as_str(), self.server.port);
         let mut addresses = tokio::net::lookup_host(host).await.map_err(|error| failed(error.to_string()))?;

@@ -1,9 +1,8 @@
-//! Signing requests and verifying answers with the zone's key; the MACs are the DNS library's.
+//! Signing requests and verifying answers with the zone's keys; the MACs are ring's.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use hickory_proto::rr::TSigner;
-use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
+use ring::hmac;
 
 use super::error::{DnsError, TsigProblem};
 use super::key::{Algorithm, TsigKey};
@@ -17,19 +16,18 @@ use crate::protocol::wire::{Reader, WireError};
 pub(super) struct Signer {
     key: Name,
     algorithm: Name,
-    mac: TSigner,
+    mac: hmac::Key,
 }
 
 impl Signer {
     pub(super) fn new(key: &TsigKey) -> Self {
         let algorithm = match key.algorithm() {
-            Algorithm::HmacSha256 => TsigAlgorithm::HmacSha256,
-            Algorithm::HmacSha384 => TsigAlgorithm::HmacSha384,
-            Algorithm::HmacSha512 => TsigAlgorithm::HmacSha512,
+            Algorithm::HmacSha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Algorithm::HmacSha256 => hmac::HMAC_SHA256,
+            Algorithm::HmacSha384 => hmac::HMAC_SHA384,
+            Algorithm::HmacSha512 => hmac::HMAC_SHA512,
         };
-        // The library's signer only computes MACs here; the names on the wire are ours.
-        let name = hickory_proto::rr::Name::root();
-        let mac = TSigner::new(key.secret().to_vec(), algorithm, name, FUDGE).expect("HMAC-SHA-2 is supported");
+        let mac = hmac::Key::new(algorithm, key.secret());
         let algorithm = key.algorithm().to_string().parse().expect("an algorithm's name is a domain name");
         Self { key: key.name().clone(), algorithm, mac }
     }
@@ -47,13 +45,9 @@ impl Signer {
             error: 0,
             other: Vec::new(),
         };
-        record.mac = self.mac.sign(&record.signed_request(message)).expect("HMAC-SHA-2 is supported");
+        record.mac = hmac::sign(&self.mac, &record.signed_request(message)).as_ref().to_vec();
         record.append(message);
         Verifier { signer: self.clone(), previous_mac: record.mac, first: true }
-    }
-
-    pub(super) fn error(&self, server: &Server, problem: TsigProblem) -> DnsError {
-        DnsError::Tsig { server: server.clone(), key: self.key.without_final_dot(), problem }
     }
 }
 
@@ -78,6 +72,11 @@ impl From<WireError> for Distrust {
 }
 
 impl Verifier {
+    /// The problem in the words of an error, with the key that it is about.
+    pub(super) fn error(&self, server: &Server, problem: TsigProblem) -> DnsError {
+        DnsError::Tsig { server: server.clone(), key: self.signer.key.without_final_dot(), problem }
+    }
+
     /// The message without its TSIG record, when the signature is right (RFC 8945 section 5.3).
     pub(super) fn verify(&mut self, message: &[u8]) -> Result<Vec<u8>, Distrust> {
         let Some((unsigned, record)) = tsig::split(message)? else {
@@ -92,7 +91,8 @@ impl Verifier {
         }
         let ours = record.key == self.signer.key && record.algorithm == self.signer.algorithm;
         let signed = record.signed_response(&self.previous_mac, &unsigned, self.first);
-        if !ours || self.signer.mac.verify(&signed, &record.mac).is_err() {
+        // Whole MACs only: a truncated one (section 5.2.2.1) would be easier to forge, and BIND sends none.
+        if !ours || hmac::verify(&self.signer.mac, &signed, &record.mac).is_err() {
             return Err(Distrust::Tsig(TsigProblem::BadSignature));
         }
         match record.error {

@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub struct Server {
     /// An IP address (IPv6 without brackets, a zone index allowed) or a host name, resolved at each use.
     pub host: String,
-    /// The port, 53 when nothing was said.
+    /// The port.
     pub port: u16,
 }
 
@@ -26,19 +26,19 @@ impl Server {
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
     }
-}
 
-impl FromStr for Server {
-    type Err = ServerError;
-
-    fn from_str(text: &str) -> Result<Self, ServerError> {
+    /// Reads `host`, `host:port` or `[IPv6]:port`.
+    ///
+    /// # Errors
+    /// When it is none of these.
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, ServerError> {
         let error = || ServerError(text.to_owned());
         if text.parse::<Ipv6Addr>().is_ok() {
-            return Ok(Self::new(text, DNS_PORT));
+            return Ok(Self::new(text, default_port));
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => (host, port.parse().ok().filter(|&port| port != 0).ok_or_else(error)?),
-            None => (text, DNS_PORT),
+            None => (text, default_port),
         };
         let host = match host.strip_prefix('[') {
             Some(inside) => inside.strip_suffix(']').filter(|inside| inside.contains(':')).ok_or_else(error)?,
@@ -50,6 +50,14 @@ impl FromStr for Server {
             return Err(error());
         }
         Ok(Self::new(host, port))
+    }
+}
+
+impl FromStr for Server {
+    type Err = ServerError;
+
+    fn from_str(text: &str) -> Result<Self, ServerError> {
+        Self::parse(text, DNS_PORT)
     }
 }
 
@@ -95,6 +103,8 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Server>().unwrap().to_string(), shown);
         }
+        assert_eq!(Server::parse("h", 853).unwrap().to_string(), "h:853");
+        assert_eq!(Server::parse("h:53", 853).unwrap().to_string(), "h:53");
         for bad in ["", ":53", "host:", "host:0", "host:70000", "[::1", "[host]:53", "a b", "1:2:3"] {
             assert!(bad.parse::<Server>().is_err(), "{bad:?}");
         }

@@ -9,7 +9,7 @@ use super::name::Name;
 pub struct DaemonStatus {
     /// The daemon's version.
     pub version: String,
-    /// Its identity in the ownership markers.
+    /// Its identity in the ownership markers of zones that name no other.
     pub owner: String,
     /// When it started, seconds since 1970.
     pub started: u64,
@@ -72,6 +72,8 @@ pub struct ZoneStatus {
     pub zone: Name,
     /// Its primary.
     pub primary: String,
+    /// Our identity in its ownership markers.
+    pub owner: String,
     /// How the last reconciliation ended.
     pub outcome: Outcome,
     /// Serial at the last reading.

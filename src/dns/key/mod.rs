@@ -13,6 +13,8 @@ use crate::model::{Diagnostic, Name};
 /// The MAC algorithms that srvctl signs with (RFC 8945 section 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Algorithm {
+    /// HMAC with SHA-1, only where [`Sha1::Allowed`].
+    HmacSha1,
     /// HMAC with SHA-256.
     HmacSha256,
     /// HMAC with SHA-384.
@@ -24,11 +26,21 @@ pub enum Algorithm {
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::HmacSha1 => "hmac-sha1",
             Self::HmacSha256 => "hmac-sha256",
             Self::HmacSha384 => "hmac-sha384",
             Self::HmacSha512 => "hmac-sha512",
         })
     }
+}
+
+/// Whether a key may be for hmac-sha1, which RFC 8945 section 6 keeps for old servers only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sha1 {
+    /// It is an error.
+    Refused,
+    /// Somebody has said that the server knows nothing better.
+    Allowed,
 }
 
 /// A shared secret and the name that server and client know it by (RFC 8945).
@@ -57,18 +69,18 @@ impl TsigKey {
     /// # Errors
     /// Everything that is wrong with it. The excerpts show the file with everything blotted out that is not
     /// known to be harmless, so neither they nor the diagnostics' debug output can leak the secret.
-    pub fn parse(file: &Arc<str>, text: &str) -> Result<Self, Vec<Diagnostic>> {
-        parse::parse(file, text)
+    pub fn parse(file: &Arc<str>, text: &str, sha1: Sha1) -> Result<Self, Vec<Diagnostic>> {
+        parse::parse(file, text, sha1)
     }
 
     /// Reads a key file.
     ///
     /// # Errors
     /// When it cannot be read, and everything that is wrong with its content.
-    pub fn load(path: &Path) -> Result<Self, Vec<Diagnostic>> {
+    pub fn load(path: &Path, sha1: Sha1) -> Result<Self, Vec<Diagnostic>> {
         let file: Arc<str> = path.to_string_lossy().into();
         match std::fs::read(path) {
-            Ok(bytes) => Self::parse(&file, &String::from_utf8_lossy(&bytes)),
+            Ok(bytes) => Self::parse(&file, &String::from_utf8_lossy(&bytes), sha1),
             Err(error) => Err(vec![Diagnostic::about_file(file, format!("the key file cannot be read: {error}"))]),
         }
     }

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 
 use crate::model::{Diagnostic, Name};
 
-use super::{Algorithm, TsigKey};
+use super::{Algorithm, Sha1, TsigKey};
 
 /// What a person would have to write.
 const FORM: &str = "write `key \"name\" { algorithm hmac-sha256; secret \"…\"; };`, as `tsig-keygen NAME` prints it";
@@ -16,9 +16,10 @@ const FORM: &str = "write `key \"name\" { algorithm hmac-sha256; secret \"…\";
 const HARMLESS: [&str; 9] =
     ["key", "algorithm", "secret", "hmac-md5", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"];
 
-pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<TsigKey, Vec<Diagnostic>> {
+pub(super) fn parse(file: &Arc<str>, text: &str, sha1: Sha1) -> Result<TsigKey, Vec<Diagnostic>> {
     let (tokens, broken) = tokens(text);
-    let mut parser = Parser { file, redacted: redacted(text, &tokens), text, tokens, at: 0, errors: Vec::new() };
+    let redacted = redacted(text, &tokens);
+    let mut parser = Parser { file, redacted, text, sha1, tokens, at: 0, errors: Vec::new() };
     if let Some((span, message)) = broken {
         return Err(vec![parser.diagnostic(span, message)]);
     }
@@ -109,6 +110,7 @@ struct Parser<'a> {
     file: &'a Arc<str>,
     text: &'a str,
     redacted: Arc<str>,
+    sha1: Sha1,
     tokens: Vec<Token>,
     at: usize,
     errors: Vec<Diagnostic>,
@@ -185,16 +187,21 @@ impl Parser<'_> {
     }
 
     fn algorithm(&mut self, token: &Token) -> Option<Algorithm> {
+        let mut help = "make a new key with `tsig-keygen -a hmac-sha256 NAME`, for the server and for this file";
         let refused = match self.word(token).to_ascii_lowercase().trim_end_matches('.') {
             "hmac-sha256" => return Some(Algorithm::HmacSha256),
             "hmac-sha384" => return Some(Algorithm::HmacSha384),
             "hmac-sha512" => return Some(Algorithm::HmacSha512),
             "hmac-md5" | "hmac-md5.sig-alg.reg.int" => "hmac-md5 is refused: it must not be used (RFC 8945)",
-            "hmac-sha1" => "hmac-sha1 is refused: it is not recommended any more (RFC 8945)",
+            "hmac-sha1" if self.sha1 == Sha1::Allowed => return Some(Algorithm::HmacSha1),
+            "hmac-sha1" => {
+                help = "make a new key with `tsig-keygen -a hmac-sha256 NAME`, for the server and for this file; for a \
+                        server that knows nothing better, say `allow_hmac_sha1 = true` in its `[[zone]]`";
+                "hmac-sha1 is refused: it is not recommended any more (RFC 8945)"
+            }
             "hmac-sha224" => "hmac-sha224 is refused: srvctl signs with hmac-sha256 or longer",
             _ => "this is not an algorithm that srvctl signs with: hmac-sha256, hmac-sha384 or hmac-sha512",
         };
-        let help = "make a new key with `tsig-keygen -a hmac-sha256 NAME`, for the server and for this file";
         self.error(token.span.clone(), refused, help);
         None
     }

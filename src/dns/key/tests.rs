@@ -3,7 +3,7 @@ use super::*;
 const SECRET: &str = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ=";
 
 fn parse(text: &str) -> Result<TsigKey, Vec<Diagnostic>> {
-    TsigKey::parse(&"test.key".into(), text)
+    TsigKey::parse(&"test.key".into(), text, Sha1::Refused)
 }
 
 /// All messages, places and helps, as a person sees them.
@@ -65,6 +65,18 @@ fn says_what_is_wrong_and_where() {
         let shown = shown(&text.replace("SECRET", SECRET));
         assert!(shown.contains(expected), "{text}\n{shown}");
     }
+}
+
+#[test]
+fn sha1_is_allowed_on_demand_and_md5_never() {
+    let parse = |algorithm: &str| {
+        let text = format!("key k {{ algorithm {algorithm}; secret {SECRET}; }};");
+        TsigKey::parse(&"test.key".into(), &text, Sha1::Allowed)
+    };
+    assert_eq!(parse("HMAC-SHA1").unwrap().algorithm(), Algorithm::HmacSha1);
+    assert!(parse("hmac-md5").is_err() && parse("hmac-sha224").is_err());
+    let refused = shown(&format!("key k {{ algorithm hmac-sha1; secret {SECRET}; }};"));
+    assert!(refused.contains("allow_hmac_sha1 = true"), "{refused}");
 }
 
 #[test]

@@ -151,6 +151,16 @@ impl<'d, 't> Fields<'d, 't> {
         number
     }
 
+    /// `true` or `false`.
+    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+        let value = self.take(key)?;
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Boolean(yes) => Some(yes),
+            other => self.wrong_type(&span, key, "true or false without quotes", &other),
+        }
+    }
+
     /// A list of strings.
     pub fn strings(&mut self, key: &'static str) -> Option<Spanned<Vec<Spanned<String>>>> {
         let value = self.take(key)?;
