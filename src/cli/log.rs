@@ -10,6 +10,9 @@ use tracing_subscriber::{EnvFilter, fmt};
 /// colours for a person. `RUST_LOG` sets the level, `info` by default.
 pub(super) fn for_daemon() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // The file watcher logs every event it sees. With a log file in a directory that is watched, each line would
+    // be an event, and the watcher's thread would never come to anything else.
+    let filter = filter.add_directive("notify=info".parse().expect("a filter directive"));
     let registry = tracing_subscriber::registry().with(filter);
     if std::env::var_os("JOURNAL_STREAM").is_some()
         && let Ok(journal) = tracing_journald::layer()
