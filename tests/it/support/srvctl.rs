@@ -99,9 +99,16 @@ impl Workspace {
         fs::remove_file(self.path().join("services.d").join(file)).unwrap();
     }
 
+    /// srvctl with this configuration, not yet running.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = srvctl();
+        command.args(arguments).arg("--config").arg(self.config());
+        command
+    }
+
     /// Runs srvctl with this configuration; no output may ever show the key's secret.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        let output = run(srvctl().args(arguments).arg("--config").arg(self.config()), "");
+        let output = run(&mut self.command(arguments), "");
         let leaks = [&output.stdout, &output.stderr].iter().any(|text| text.contains(&self.secret));
         assert!(!leaks, "srvctl {arguments:?} shows the key's secret: {output:?}");
         output
@@ -131,12 +138,24 @@ impl Workspace {
 
     /// Starts the daemon.
     pub(crate) fn daemon(&self) -> Daemon {
-        Daemon::spawn(srvctl(), self.config(), self.path().join("daemon.log"), None)
+        Daemon::spawn(srvctl(), self.config(), self.daemon_log(), None)
+    }
+
+    /// Starts the daemon with this in `RUST_LOG`.
+    pub(crate) fn daemon_logging(&self, filter: &str) -> Daemon {
+        let mut command = srvctl();
+        command.env("RUST_LOG", filter);
+        Daemon::spawn(command, self.config(), self.daemon_log(), None)
+    }
+
+    /// Where the daemons' output goes.
+    pub(crate) fn daemon_log(&self) -> PathBuf {
+        self.path().join("daemon.log")
     }
 
     /// Starts the daemon as systemd would: with a socket for its notices and a watchdog.
     pub(crate) fn supervised_daemon(&self, notify: &Notify) -> Daemon {
-        Daemon::spawn(srvctl(), self.config(), self.path().join("daemon.log"), Some(notify))
+        Daemon::spawn(srvctl(), self.config(), self.daemon_log(), Some(notify))
     }
 }
 
