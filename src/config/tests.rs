@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::dns::{Authorities, Tls};
 
 const KEY: &str = "key \"srvctl\" { algorithm hmac-sha256; secret \"c2VjcmV0LXNlY3JldC1zZWNyZXQ=\"; };";
 
@@ -133,6 +134,71 @@ name = "Z."
         assert!(error.contains(message) && error.contains(place) && error.contains(help), "{message}:\n{error}");
     }
     assert_eq!(errors.len(), expected.len(), "{}", errors.join("\n"));
+}
+
+fn zone(lines: &str) -> String {
+    format!("owner = \"a\"\nservices = []\n[[zone]]\nname = \"z\"\nkey_file = \"good.key\"\n{lines}\n")
+}
+
+fn write_authority(directory: &Path) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::default().self_signed(&key).unwrap();
+    fs::write(directory.join("ca.pem"), certificate.pem()).unwrap();
+}
+
+#[test]
+fn over_tls_the_port_is_853_and_the_name_the_primarys() {
+    for (lines, primary, name) in [
+        ("primary = \"ns1.z\"", "ns1.z:853", "ns1.z"),
+        ("primary = \"ns1.z:8853\"", "ns1.z:8853", "ns1.z"),
+        ("primary = \"192.0.2.1\"", "192.0.2.1:853", "192.0.2.1"),
+        ("primary = \"[2001:db8::1]:53\"\ntls_server_name = \"ns1.z.\"", "[2001:db8::1]:53", "ns1.z"),
+        ("primary = \"[fe80::1%eth0]\"\ntls_server_name = \"ns1.z\"", "[fe80::1%eth0]:853", "ns1.z"),
+    ] {
+        let (directory, _) = load_text("");
+        write_authority(directory.path());
+        let path = directory.path().join("srvctl.toml");
+        fs::write(&path, zone(&format!("transport = \"tls\"\ntls_ca_file = \"ca.pem\"\n{lines}"))).unwrap();
+        let config = load(&path).unwrap();
+        assert_eq!(config.zones[0].primary.to_string(), primary);
+        let authorities = Authorities::load(&directory.path().join("ca.pem")).unwrap();
+        assert_eq!(config.zones[0].transport, Transport::Tls(Tls::new(authorities, name.parse().unwrap())));
+        // Prometheus asks in the open, and so does verification.
+        let verify = Server::new(config.zones[0].primary.host.clone(), 53);
+        assert_eq!(config.zones[0].verify, [VerifyThrough::Server(verify)]);
+        // Another authority under the same name is another configuration, so that SIGHUP takes it up.
+        write_authority(directory.path());
+        assert_ne!(load(&path).unwrap(), config);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_way_to_the_primary() {
+    let tls = "transport = \"tls\"\nprimary";
+    for (lines, message, place, help) in [
+        (format!("{tls} = \"h\""), "needs the key `tls_ca_file`", "toml:3:1", "ca-certificates.crt"),
+        (format!("{tls} = \"h\"\ntls_ca_file = \"none\""), "none cannot be read: No such file", "toml:8:15", ""),
+        (format!("{tls} = \"h\"\ntls_ca_file = \"good.key\""), "good.key holds no certificate", "toml:8:15", ""),
+        (format!("{tls} = \"[fe80::1%a]\""), "`fe80::1%a` is neither a host name", "toml:7:11", "tls_server_name"),
+        (format!("{tls} = \"h\"\ntls_server_name = \"a b\""), "`a b` is neither a host name", "toml:8:19", ""),
+        ("transport = \"udp\"\nprimary = \"h\"".into(), "must be \"tcp\" or \"tls\", not \"udp\"", "toml:6:13", ""),
+        ("primary = \"h\"\ntls_ca_file = \"x\"".into(), "this has no effect without", "toml:7:15", "or remove this"),
+        ("primary = \"h\"\nallow_hmac_sha1 = \"yes\"".into(), "must be true or false", "toml:7:19", ""),
+        ("primary = \"h\"\nowner = \"ä\"".into(), "owner", "toml:7:9", ""),
+        ("primary = \"h\"\ntransfer_key_file = \"no.key\"".into(), "no.key: the key file cannot", "toml:7:21", ""),
+    ] {
+        let errors = errors(&zone(&lines));
+        let said = |error: &String| error.contains(message) && error.contains(place) && error.contains(help);
+        assert!(errors.iter().any(said), "{lines}: {message} {place}\n{}", errors.join("\n"));
+    }
+}
+
+#[test]
+fn a_zone_can_have_its_own_owner_and_transfer_key() {
+    let (_directory, config) = load_text(&(FULL.to_owned() + "owner = \"dns2\"\ntransfer_key_file = \"good.key\"\n"));
+    let zones = config.unwrap().zones;
+    assert_eq!((zones[0].owner.to_string(), zones[1].owner.to_string()), ("dns1".into(), "dns2".into()));
+    assert_eq!((&zones[0].transfer_key, zones[1].transfer_key.as_ref()), (&None, Some(&zones[1].key)));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use super::policies;
 use crate::config::{Config, VerifyThrough};
 use crate::dns::{self, Options, Resolver};
-use crate::model::{Catalogue, Rdata, Rrset, RrsetKey, Server, Service};
+use crate::model::{Catalogue, Rdata, RecordType, Rrset, RrsetKey, Server, Service};
 use crate::protocol::lookup::Verdict;
 use crate::reconcile::{Check, Comparison, Desired, Standing, compare, desired, records_of};
 
@@ -26,7 +26,7 @@ pub async fn verify(config: &Config, catalogue: &Catalogue, services: &[&Service
     for service in services {
         for (key, own) in records_of(service, &policies) {
             let rrset = published(&zones, &key).cloned().unwrap_or(own);
-            for server in verifiers(config, service) {
+            for server in verifiers(config, service, &key) {
                 wanted.push(Wanted {
                     service: service.key.to_string(),
                     server,
@@ -54,8 +54,13 @@ fn published<'a>(zones: &'a [Desired], key: &RrsetKey) -> Option<&'a Rrset> {
     zones.iter().find_map(|zone| zone.names.get(&key.name)?.get(&key.record_type))
 }
 
-fn verifiers(config: &Config, service: &Service) -> Vec<VerifyThrough> {
-    let zone = config.zones.iter().find(|zone| zone.name == service.key.zone);
+/// Those of the zone that holds the record: a host's addresses can be in another zone than the service.
+fn verifiers(config: &Config, service: &Service, key: &RrsetKey) -> Vec<VerifyThrough> {
+    let around = config.zones.iter().filter(|zone| match key.record_type {
+        RecordType::A | RecordType::AAAA => key.name.is_within(&zone.name),
+        _ => zone.name == service.key.zone,
+    });
+    let zone = around.max_by_key(|zone| zone.name.len());
     zone.map_or_else(Vec::new, |zone| zone.verify.clone())
 }
 
@@ -107,7 +112,7 @@ fn check(wanted: Wanted, found: &Found) -> Check {
             let of_type = answers.iter().filter(|record| record.record_type() == key.record_type);
             let rdatas: Vec<Rdata> = of_type.map(|record| record.rdata.clone()).collect();
             (check.verdict, check.comparison) = compare(&rrset, &rdatas);
-            if let (Verdict::Records(answer), true) = (verdict, key.record_type == crate::model::RecordType::SRV) {
+            if let (Verdict::Records(answer), true) = (verdict, key.record_type == RecordType::SRV) {
                 check.targets = answer.targets(0).into_iter().map(|target| target.address).collect();
                 check.targets.sort_unstable();
             }

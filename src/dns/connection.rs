@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use super::error::DnsError;
 use super::tls_problem::TlsProblem;
-use super::transport::{Tls, Transport};
+use super::transport::{ALPN, Tls, Transport};
 use crate::model::Server;
 
 /// How long a TCP connection may take to come up, and a TLS handshake on it.
@@ -35,6 +35,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug> Stream for S {}
 pub(super) struct Connection {
     server: Server,
     stream: BufReader<Box<dyn Stream>>,
+    over_tls: bool,
+    /// Whether anything has come. BIND closes without a word what it does not want to talk to, bare connections to
+    /// its TLS port and clients without the certificate that it wants.
+    heard: bool,
 }
 
 impl Connection {
@@ -46,7 +50,8 @@ impl Connection {
             Transport::Tcp => Box::new(bare),
             Transport::Tls(tls) => shake_hands(bare, server, tls).await?,
         };
-        Ok(Self { server: server.clone(), stream: BufReader::with_capacity(READ_BUFFER, stream) })
+        let stream = BufReader::with_capacity(READ_BUFFER, stream);
+        Ok(Self { server: server.clone(), stream, over_tls: *transport != Transport::Tcp, heard: false })
     }
 
     /// Sends one message. `doing` says what for, in the words of an error.
@@ -73,7 +78,9 @@ impl Connection {
             Ok(message)
         })
         .await;
-        self.settle(received, doing, got)
+        let received = self.settle(received, doing, got)?;
+        self.heard = true;
+        Ok(received)
     }
 
     fn settle<T>(
@@ -86,7 +93,12 @@ impl Connection {
         match result {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(DnsError::Closed { server, doing, got: got.to_owned() })
+                let got = got.to_owned();
+                Err(match (self.heard, self.over_tls) {
+                    (true, _) => DnsError::Closed { server, doing, got },
+                    (false, true) => DnsError::Tls { server, problem: TlsProblem::ClosedAfterwards },
+                    (false, false) => DnsError::Mute { server, doing, got },
+                })
             }
             // In TLS 1.3 a server refuses the client only after the client's handshake is over.
             Ok(Err(source)) => match TlsProblem::of(&source) {
@@ -119,7 +131,8 @@ async fn connect(server: &Server) -> Result<TcpStream, DnsError> {
 async fn shake_hands(bare: TcpStream, server: &Server, tls: &Tls) -> Result<Box<dyn Stream>, DnsError> {
     let shaking = TlsConnector::from(tls.config()).connect(tls.server_name(), bare);
     let problem = match timeout(CONNECT_LIMIT, shaking).await {
-        Ok(Ok(stream)) => return Ok(Box::new(stream)),
+        Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(ALPN) => return Ok(Box::new(stream)),
+        Ok(Ok(_)) => TlsProblem::OtherProtocol,
         Ok(Err(error)) => TlsProblem::of(&error).unwrap_or_else(|| match error.kind() {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => TlsProblem::Closed,
             _ => TlsProblem::Other(error.to_string()),

@@ -56,6 +56,19 @@ pub enum DnsError {
         /// How far it came, with a leading separator; may be empty.
         got: String,
     },
+    /// The server closed the connection before it ever answered on it, and there was no TLS.
+    #[error(
+        "{server} closed the connection without an answer while {doing}{got}; see the server's log, and if that is its \
+         port for DNS over TLS, set `transport = \"tls\"`"
+    )]
+    Mute {
+        /// Which server.
+        server: Server,
+        /// What was going on.
+        doing: &'static str,
+        /// What that leaves open, with a leading separator; may be empty.
+        got: String,
+    },
     /// No answer in time.
     #[error("{server} did not answer within {} s while {doing}", .limit.as_secs())]
     Timeout {

@@ -51,14 +51,24 @@ pub enum TlsProblem {
     Silent(u64),
     /// Closed in the middle.
     #[error(
-        "it closed the connection in the TLS handshake: see the server's log, and whether `primary` names its TLS port"
+        "it closed the connection in the TLS handshake: does `primary` name its port for DNS over TLS, and does its \
+         `tls` statement allow TLS 1.3 (`protocols`), which RFC 9103 demands? See the server's log"
     )]
     Closed,
+    /// Closed before the first answer.
+    #[error(
+        "it closed the connection right after the TLS handshake: if its `tls` statement has `ca-file`, it wants a \
+         client certificate, and srvctl has none but its TSIG key; otherwise see the server's log"
+    )]
+    ClosedAfterwards,
     /// No common version.
     #[error("it does not offer TLS 1.3, which RFC 9103 demands: look at `protocols` in the server's `tls` statement")]
     OldVersion,
     /// Another protocol's server.
-    #[error("it speaks TLS but not DNS over TLS (ALPN \"dot\"): does `primary` name the port of DNS over HTTPS?")]
+    #[error(
+        "it speaks TLS but does not say that it is for DNS (ALPN \"dot\", RFC 9103): does `primary` name the port of \
+         DNS over HTTPS, or of a TLS proxy that knows no ALPN?"
+    )]
     OtherProtocol,
     /// Mutual TLS.
     #[error(

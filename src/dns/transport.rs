@@ -14,8 +14,9 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 /// The port of DNS over TLS (RFC 7858 section 3.1).
 pub const TLS_PORT: u16 = 853;
 
-/// What RFC 7858 registered; RFC 9103 section 7.1 asks for it on transfers.
-const ALPN: &[u8] = b"dot";
+/// What both sides must agree on (RFC 9103 section 7.1), so that no other protocol's server can be talked into
+/// playing this one's.
+pub(super) const ALPN: &[u8] = b"dot";
 
 /// How a primary is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +49,7 @@ pub struct ServerIdentity(ServerName<'static>);
 impl Tls {
     /// Trusts `authorities` to vouch for `server`.
     ///
-    /// TLS 1.3 and nothing older, as RFC 9103 section 7.1 demands for transfers; BIND offers it since it offers TLS.
+    /// TLS 1.3 and nothing older, as RFC 9103 section 7.2 demands; BIND offers it since it offers TLS.
     pub fn new(authorities: Authorities, server: ServerIdentity) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(authorities.0.iter().cloned());

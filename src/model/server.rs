@@ -27,7 +27,7 @@ impl Server {
         Self { host: host.into(), port }
     }
 
-    /// Reads `host`, `host:port` or `[IPv6]:port`.
+    /// Reads `host`, `host:port`, `[IPv6]` or `[IPv6]:port`.
     ///
     /// # Errors
     /// When it is none of these.
@@ -37,6 +37,7 @@ impl Server {
             return Ok(Self::new(text, default_port));
         }
         let (host, port) = match text.rsplit_once(':') {
+            Some(_) if text.ends_with(']') => (text, default_port),
             Some((host, port)) => (host, port.parse().ok().filter(|&port| port != 0).ok_or_else(error)?),
             None => (text, default_port),
         };
@@ -100,12 +101,13 @@ mod tests {
             ("::1", "[::1]:53"),
             ("[::1]:5300", "[::1]:5300"),
             ("[fe80::1%eth0]:53", "[fe80::1%eth0]:53"),
+            ("[fe80::1%eth0]", "[fe80::1%eth0]:53"),
         ] {
             assert_eq!(text.parse::<Server>().unwrap().to_string(), shown);
         }
         assert_eq!(Server::parse("h", 853).unwrap().to_string(), "h:853");
         assert_eq!(Server::parse("h:53", 853).unwrap().to_string(), "h:53");
-        for bad in ["", ":53", "host:", "host:0", "host:70000", "[::1", "[host]:53", "a b", "1:2:3"] {
+        for bad in ["", ":53", "host:", "host:0", "host:70000", "[::1", "::1]", "[host]", "[host]:53", "a b", "1:2:3"] {
             assert!(bad.parse::<Server>().is_err(), "{bad:?}");
         }
     }

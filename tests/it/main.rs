@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has found the failure")]
 
+mod bad_data;
 mod changes;
 mod cli;
 mod converge;
@@ -15,6 +16,7 @@ mod errors;
 mod foreign;
 mod guards;
 mod isolation;
+mod keys;
 mod kills;
 mod lookup_wire;
 mod meanwhile;
@@ -25,5 +27,7 @@ mod secrets;
 mod servers;
 mod support;
 mod takeover;
+mod tls;
 mod transfers;
 mod walls;
+mod zones;

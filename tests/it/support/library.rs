@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use srvctl::dns::{Primary, TsigKey};
+use srvctl::dns::{Primary, Sha1, TsigKey};
 use srvctl::model::Server;
 use tokio::runtime::{Builder, Runtime};
 
@@ -11,7 +11,7 @@ use super::named::{Named, ZONE};
 
 /// The test zone as that server's client sees it, at another address when a proxy is between.
 pub(crate) fn primary(named: &Named, address: SocketAddr) -> Primary {
-    let key = TsigKey::parse(&Arc::from("test.key"), &named.key().text()).unwrap();
+    let key = TsigKey::parse(&Arc::from("test.key"), &named.key().text(), Sha1::Refused).unwrap();
     Primary::new(ZONE.parse().unwrap(), Server::from(address), &key)
 }
 

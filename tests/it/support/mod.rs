@@ -1,5 +1,6 @@
 //! What the tests stand on: real servers in private directories, and the binary under test.
 
+mod certificates;
 mod daemon;
 mod example;
 mod harness;
@@ -14,6 +15,7 @@ mod prometheus;
 mod proxy;
 mod srvctl;
 
+pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use daemon::{Daemon, Notify, outcome};
 pub(crate) use example::{EXAMPLE, EXAMPLE_RECORDS, JENKINS, NODE_EXPORTER};
 pub(crate) use harness::free_address;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::certificates::Certificate;
 use super::harness::{free_address, skew, unconfined_named};
 use super::key::{KEY_NAME, Key};
 use super::lines::single_spaced;
@@ -26,9 +27,17 @@ pub(crate) struct Builder {
     clock: Option<&'static str>,
     key: Key,
     options: String,
+    other_keys: String,
     records: String,
+    tls: Option<Tls>,
     zone_options: String,
     zones: Vec<String>,
+}
+
+struct Tls {
+    address: SocketAddr,
+    certificate: Certificate,
+    options: &'static str,
 }
 
 impl Builder {
@@ -40,6 +49,26 @@ impl Builder {
     /// Runs the server with its clock off by as much, in faketime's terms: `+1h`.
     pub(crate) fn with_faketime(self, offset: &'static str) -> Self {
         Self { clock: Some(offset), ..self }
+    }
+
+    /// Instead of a fresh key with the usual name and algorithm.
+    pub(crate) fn key(self, key: Key) -> Self {
+        Self { key, ..self }
+    }
+
+    /// One more key that the server knows; who may do what with it is for [`Self::zone_options`].
+    pub(crate) fn also_key(self, key: &Key) -> Self {
+        Self { other_keys: self.other_keys + &key.text(), ..self }
+    }
+
+    /// Offers DNS over TLS too, on a port of its own.
+    pub(crate) fn tls(self, certificate: Certificate) -> Self {
+        self.tls_with(certificate, "")
+    }
+
+    /// The same with more lines inside `tls { }`.
+    pub(crate) fn tls_with(self, certificate: Certificate, options: &'static str) -> Self {
+        Self { tls: Some(Tls { address: free_address(), certificate, options }), ..self }
     }
 
     /// More lines inside `options { }`.
@@ -55,6 +84,11 @@ impl Builder {
     /// Instead of letting the key update and transfer.
     pub(crate) fn zone_options(self, text: &str) -> Self {
         Self { zone_options: text.to_owned(), ..self }
+    }
+
+    /// Instead of the usual zone.
+    pub(crate) fn only_zone(self, name: &str) -> Self {
+        Self { zones: vec![name.to_owned()], ..self }
     }
 
     /// One more zone, with the same options and no extra records.
@@ -76,19 +110,31 @@ impl Builder {
             );
             fs::write(directory.path().join(format!("{zone}.zone")), text).unwrap();
         }
-        let Self { address, clock, key, zones, .. } = self;
-        let mut named = Named { address, child: None, clock, directory, key, token, zones };
+        if let Some(Tls { certificate, .. }) = &self.tls {
+            fs::write(directory.path().join("server.pem"), &certificate.certificate).unwrap();
+            fs::write(directory.path().join("server.key"), &certificate.key).unwrap();
+        }
+        let Self { address, clock, key, tls, zones, .. } = self;
+        let tls_address = tls.map(|tls| tls.address);
+        let mut named = Named { address, child: None, clock, directory, key, tls_address, token, zones };
         named.start_again();
         named
     }
 
     fn configuration(&self, directory: &TempDir, token: &str) -> String {
         let (ip, port, path) = (self.address.ip(), self.address.port(), directory.path().display());
-        let mut text = self.key.text();
+        let mut text = self.key.text() + &self.other_keys;
+        let listen_tls = self.tls.as_ref().map_or_else(String::new, |Tls { address, options, .. }| {
+            let _ = writeln!(
+                text,
+                "tls own {{ cert-file \"{path}/server.pem\"; key-file \"{path}/server.key\"; {options} }};"
+            );
+            format!("listen-on port {} tls own {{ {}; }};", address.port(), address.ip())
+        });
         let _ = write!(
             text,
             "controls {{ }};\noptions {{\n directory \"{path}\";\n pid-file none;\n session-keyfile \"{path}/session.key\";\n \
-             listen-on port {port} {{ {ip}; }};\n listen-on-v6 {{ none; }};\n recursion no;\n dnssec-validation no;\n \
+             listen-on port {port} {{ {ip}; }};\n {listen_tls}\n listen-on-v6 {{ none; }};\n recursion no;\n dnssec-validation no;\n \
              notify no;\n version \"{token}\";\n {}\n}};\n",
             self.options
         );
@@ -107,6 +153,7 @@ pub(crate) struct Named {
     clock: Option<&'static str>,
     directory: TempDir,
     key: Key,
+    tls_address: Option<SocketAddr>,
     token: String,
     zones: Vec<String>,
 }
@@ -126,7 +173,9 @@ impl Named {
             clock: None,
             key,
             options: String::new(),
+            other_keys: String::new(),
             records: String::new(),
+            tls: None,
             zone_options,
             zones: vec![ZONE.to_owned()],
         }
@@ -134,6 +183,11 @@ impl Named {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it offers DNS over TLS.
+    pub(crate) fn tls_address(&self) -> SocketAddr {
+        self.tls_address.expect("the builder was told `tls`")
     }
 
     pub(crate) fn key(&self) -> &Key {

@@ -1,6 +1,7 @@
 //! The binary under test, with a configuration directory of its own.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) ttl: u32,
     pub(crate) interval: String,
     pub(crate) verify: Vec<String>,
+    /// More lines after the zone's, among them more zones.
+    pub(crate) more: String,
 }
 
 impl Settings {
@@ -34,6 +37,7 @@ impl Settings {
             ttl: 300,
             interval: "30s".to_owned(),
             verify: vec![named.address().to_string()],
+            more: String::new(),
         }
     }
 }
@@ -41,8 +45,8 @@ impl Settings {
 /// A configuration directory.
 pub(crate) struct Workspace {
     directory: TempDir,
-    /// Kept to prove that nothing prints it.
-    secret: String,
+    /// Kept to prove that nothing prints them.
+    secrets: Vec<String>,
 }
 
 impl Workspace {
@@ -55,24 +59,42 @@ impl Workspace {
         let directory = TempDir::with_prefix("srvctl-test-").unwrap();
         fs::create_dir(directory.path().join("services.d")).unwrap();
         fs::create_dir(directory.path().join("state")).unwrap();
-        let mut workspace = Self { directory, secret: String::new() };
+        let mut workspace = Self { directory, secrets: Vec::new() };
         workspace.configure(settings);
         workspace
     }
 
     /// Writes `srvctl.toml` and the key file anew.
     pub(crate) fn configure(&mut self, settings: &Settings) {
-        let Settings { owner, zone, primary, key, ttl, interval, verify } = settings;
+        let Settings { owner, zone, primary, key, ttl, interval, verify, more } = settings;
         let path = self.path().display();
         let text = format!(
             "owner = \"{owner}\"\nservices = [\"services.d/*.toml\"]\n\n\
              [daemon]\nstate_dir = \"{path}/state\"\ninterval = \"{interval}\"\n\n\
              [api]\nsocket = \"{path}/srvctl.sock\"\n\n\
-             [[zone]]\nname = \"{zone}\"\nprimary = \"{primary}\"\nkey_file = \"zone.key\"\nttl = {ttl}\nverify = {verify:?}\n"
+             [[zone]]\nname = \"{zone}\"\nprimary = \"{primary}\"\nkey_file = \"zone.key\"\nttl = {ttl}\nverify = {verify:?}\n{more}\n"
         );
         fs::write(self.config(), text).unwrap();
-        fs::write(self.path().join("zone.key"), key.text()).unwrap();
-        self.secret.clone_from(&key.secret);
+        self.write_key("zone.key", key);
+    }
+
+    /// Writes a key file that only we can read.
+    pub(crate) fn write_key(&mut self, file: &str, key: &Key) {
+        let path = self.path().join(file);
+        fs::write(&path, key.text()).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+        self.secrets.push(key.secret.clone());
+    }
+
+    /// Writes any other file beside `srvctl.toml`.
+    pub(crate) fn write_file(&self, file: &str, text: &str) {
+        fs::write(self.path().join(file), text).unwrap();
+    }
+
+    /// Fails when a text shows the secret of a key that was written here.
+    pub(crate) fn assert_no_secret(&self, what: &str, text: &str) {
+        let leaks = self.secrets.iter().any(|secret| text.contains(secret));
+        assert!(!leaks, "{what} shows a key's secret:\n{text}");
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -109,8 +131,9 @@ impl Workspace {
     /// Runs srvctl with this configuration; no output may ever show the key's secret.
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let output = run(&mut self.command(arguments), "");
-        let leaks = [&output.stdout, &output.stderr].iter().any(|text| text.contains(&self.secret));
-        assert!(!leaks, "srvctl {arguments:?} shows the key's secret: {output:?}");
+        for text in [&output.stdout, &output.stderr] {
+            self.assert_no_secret(&format!("srvctl {arguments:?}"), text);
+        }
         output
     }
 
