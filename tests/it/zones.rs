@@ -127,19 +127,20 @@ fn each_zone_can_have_its_own_owner() {
     let workspace = Workspace::with(&Settings { more, ..Settings::for_server(&named) });
     let both = service("web", "internal.local", "a", "192.0.2.1") + &service("web", "other.local", "b", "192.0.2.2");
     workspace.write_service("web.toml", &both);
+    // So that the other zone is not emptied below: that would be held.
+    workspace.write_service("db.toml", &service("db", "other.local", "c", "192.0.2.3"));
     let owners = || {
         let lines = [named.zone_text(), named.zone_text_of("other.local")].concat();
         let of = |owner: &str| lines.iter().filter(|line| line.contains(&format!("owner={owner} "))).count();
         (of("test1"), of("team-b"))
     };
     workspace.converge();
-    assert_eq!(owners(), (2, 2));
+    assert_eq!(owners(), (2, 4));
     let mut daemon = workspace.daemon();
     let status = daemon.wait_until("both in sync", |status| outcomes(status) == ["in_sync"; 2]);
     assert_eq!((&status["zones"][0]["owner"], &status["zones"][1]["owner"]), (&"test1".into(), &"team-b".into()));
     assert!(workspace.expect(0, &["status"]).stdout.contains("owner \"team-b\" in this zone"));
     // The daemon writes and removes as that owner, too.
-    workspace.remove_service("web.toml");
     workspace.write_service("web.toml", &service("web", "internal.local", "a", "192.0.2.1"));
-    daemon.wait_for("the removal", || owners() == (2, 0));
+    daemon.wait_for("the removal", || owners() == (2, 2));
 }
