@@ -1,7 +1,8 @@
 //! DNS over TLS to a BIND that offers it: everything goes over it, and each way to fail has its own words.
 
-use std::io::ErrorKind;
-use std::net::UdpSocket;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{TcpListener, UdpSocket};
+use std::thread;
 
 use crate::support::{
     Authority, Certificate, EXAMPLE, EXAMPLE_RECORDS, JENKINS, Named, Settings, Workspace, assert_lines, free_address,
@@ -153,6 +154,24 @@ fn a_plain_port_instead_of_the_tls_port() {
     let workspace = workspace(&settings, &Authority::new().pem());
     let output = workspace.expect(1, &["plan"]);
     assert!(output.stderr.contains("the port for plain DNS?") && output.stderr.contains("853"), "{output:?}");
+}
+
+#[test]
+fn a_port_where_something_else_answers() {
+    let listener = TcpListener::bind(free_address()).unwrap();
+    let settings = Settings {
+        primary: listener.local_addr().unwrap().to_string(),
+        more: LINES.to_owned(),
+        ..Settings::for_server(&Named::start())
+    };
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let output = workspace(&settings, &Authority::new().pem()).expect(1, &["plan"]);
+    assert!(output.stderr.contains("what answers does not speak TLS"), "{output:?}");
 }
 
 #[test]
