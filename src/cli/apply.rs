@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use tokio::task::JoinSet;
-
 use super::args::ApplyArgs;
 use super::exit::Exit;
 use super::plan::{self, AppliedReport, NameReport, Reports, ZoneReport};
@@ -11,6 +9,7 @@ use super::{load, output};
 use crate::config::Config;
 use crate::daemon::cycle::{Converged, Job, Survey, Unmet};
 use crate::dns::{DnsError, Primary};
+use crate::model::OwnerId;
 use crate::reconcile::{Desired, PlanId, guard};
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
@@ -21,14 +20,14 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let surveys = plan::survey_zones(&config, desired, args.accept).await;
-    if let Some(id) = args.accept
-        && !surveys.iter().any(|(_, surveyed)| was_accepted(surveyed.as_ref().ok(), id))
-    {
-        output::error(format_args!("no plan with the id {id} is held now; `srvctl plan` shows what is"));
+    let results = match args.accept {
+        None => plan::each_zone(&config, desired, apply_zone).await,
+        Some(id) => accept(&config, desired, id).await,
+    };
+    if results.is_empty() {
+        output::error("no plan with this id is held now; `srvctl plan` shows what is");
         return Exit::Failed;
     }
-    let results = converge_zones(&config, args.accept, surveys).await;
     let reports: Vec<_> = results.iter().map(|(primary, result)| report(primary, result)).collect();
     if args.format.json {
         output::json(&Reports { zones: &reports });
@@ -51,36 +50,39 @@ fn exit(results: &[Applied]) -> Exit {
 }
 
 /// Whether the id released this zone's plan.
-fn was_accepted(surveyed: Option<&(Desired, Survey)>, id: PlanId) -> bool {
-    let Some((desired, survey)) = surveyed else { return false };
+fn was_accepted((desired, survey): &(Desired, Survey), id: PlanId) -> bool {
     guard(&survey.plan, desired, None).held.is_some_and(|held| held.id == id)
 }
 
 type Applied = (Primary, Result<Converged, DnsError>);
 
-async fn converge_zones(config: &Config, accepted: Option<PlanId>, surveys: Vec<plan::Surveyed>) -> Vec<Applied> {
-    let mut zones = JoinSet::new();
-    for (index, (zone, (primary, surveyed))) in config.zones.iter().zip(surveys).enumerate() {
-        let owner = zone.owner.clone();
-        if let Ok((_, survey)) = &surveyed
-            && !survey.plan.updates.is_empty()
-        {
-            output::progress(format_args!("updating {} names in {}", survey.plan.updates.len(), primary.zone()));
+/// Makes the held plan with this id, in the zone that has it; does nothing in the others.
+async fn accept(config: &Config, desired: Vec<Desired>, id: PlanId) -> Vec<Applied> {
+    let mut results = Vec::new();
+    let surveys = plan::survey_zones(config, desired, Some(id)).await;
+    for (zone, (primary, surveyed)) in config.zones.iter().zip(surveys) {
+        let accepted = surveyed.as_ref().is_ok_and(|surveyed| was_accepted(surveyed, id));
+        if let (Ok((desired, survey)), true) = (surveyed, accepted) {
+            let job = Job { primary: &primary, owner: &zone.owner, desired: &desired, accepted: Some(id) };
+            let result = job.converge(survey, &|_| false).await;
+            results.push((primary, result));
         }
-        zones.spawn(async move {
-            let result = match surveyed {
-                Ok((desired, survey)) => {
-                    let job = Job { primary: &primary, owner: &owner, desired: &desired, accepted };
-                    job.converge(survey, &|_| false).await
-                }
-                Err(error) => Err(error),
-            };
-            (index, (primary, result))
-        });
     }
-    let mut all = zones.join_all().await;
-    all.sort_unstable_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, applied)| applied).collect()
+    results
+}
+
+async fn apply_zone(primary: Primary, owner: OwnerId, desired: Desired) -> Applied {
+    let (primary, surveyed) = plan::survey_zone(primary, owner.clone(), desired, None).await;
+    let (desired, survey) = match surveyed {
+        Ok(surveyed) => surveyed,
+        Err(error) => return (primary, Err(error)),
+    };
+    if !survey.plan.updates.is_empty() {
+        output::progress(format_args!("updating {} names in {}", survey.plan.updates.len(), primary.zone()));
+    }
+    let job = Job { primary: &primary, owner: &owner, desired: &desired, accepted: None };
+    let result = job.converge(survey, &|_| false).await;
+    (primary, result)
 }
 
 fn report(primary: &Primary, result: &Result<Converged, DnsError>) -> ZoneReport {

@@ -12,7 +12,7 @@ use super::{load, output};
 use crate::config::Config;
 use crate::daemon::cycle::{Job, Survey};
 use crate::dns::{DnsError, Primary};
-use crate::model::{Change, Line, Name, RecordType, Rrset};
+use crate::model::{Change, Line, Name, OwnerId, RecordType, Rrset};
 use crate::reconcile::{Desired, Plan, PlanId, losing_names};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
@@ -51,19 +51,40 @@ pub(super) type Surveyed = (Primary, Result<(Desired, Survey), DnsError>);
 
 /// Reads all zones at once; the result comes in the configuration's order.
 pub(super) async fn survey_zones(config: &Config, desired: Vec<Desired>, accepted: Option<PlanId>) -> Vec<Surveyed> {
-    let mut surveys = JoinSet::new();
+    each_zone(config, desired, |primary, owner, desired| survey_zone(primary, owner, desired, accepted)).await
+}
+
+/// Reads one zone.
+pub(super) async fn survey_zone(
+    primary: Primary,
+    owner: OwnerId,
+    desired: Desired,
+    accepted: Option<PlanId>,
+) -> Surveyed {
+    output::progress(format_args!("reading {} from {}", primary.zone(), primary.server()));
+    let survey = Job { primary: &primary, owner: &owner, desired: &desired, accepted }.survey().await;
+    (primary, survey.map(|survey| (desired, survey)))
+}
+
+/// Does the work for all zones at once, so that none waits for another; the results come in the configuration's
+/// order.
+pub(super) async fn each_zone<T, F>(
+    config: &Config,
+    desired: Vec<Desired>,
+    work: impl Fn(Primary, OwnerId, Desired) -> F,
+) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let mut zones = JoinSet::new();
     for (index, (zone, desired)) in config.zones.iter().zip(desired).enumerate() {
-        let primary = zone.primary();
-        let owner = zone.owner.clone();
-        output::progress(format_args!("reading {} from {}", zone.name, zone.primary));
-        surveys.spawn(async move {
-            let survey = Job { primary: &primary, owner: &owner, desired: &desired, accepted }.survey().await;
-            (index, (primary, survey.map(|survey| (desired, survey))))
-        });
+        let worked = work(zone.primary(), zone.owner.clone(), desired);
+        zones.spawn(async move { (index, worked.await) });
     }
-    let mut all: Vec<_> = surveys.join_all().await;
+    let mut all = zones.join_all().await;
     all.sort_unstable_by_key(|(index, _)| *index);
-    all.into_iter().map(|(_, surveyed)| surveyed).collect()
+    all.into_iter().map(|(_, result)| result).collect()
 }
 
 /// A plan as people read it.

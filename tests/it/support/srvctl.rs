@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,7 +12,7 @@ use tempfile::TempDir;
 use super::daemon::{Daemon, Notify};
 use super::key::Key;
 use super::named::{Named, ZONE};
-use super::program::{Output, run};
+use super::program::{Output, poll, run};
 
 /// What `srvctl.toml` says.
 pub(crate) struct Settings {
@@ -151,6 +152,14 @@ impl Workspace {
         serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("srvctl {arguments:?}: {error}: {output:?}"))
     }
 
+    /// Starts a command and does not wait for its end.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        let mut command = srvctl();
+        command.args(arguments).arg("--config").arg(self.config());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().unwrap())
+    }
+
     /// Publishes the desired services: `apply` must succeed and `plan` find nothing after it.
     pub(crate) fn converge(&self) {
         self.expect(0, &["apply"]);
@@ -179,6 +188,28 @@ impl Workspace {
     /// Starts the daemon as systemd would: with a socket for its notices and a watchdog.
     pub(crate) fn supervised_daemon(&self, notify: &Notify) -> Daemon {
         Daemon::spawn(srvctl(), self.config(), self.daemon_log(), Some(notify))
+    }
+}
+
+/// A command under way, killed when dropped.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Waits for what shows elsewhere, in the zone for instance.
+    pub(crate) fn wait_for(&mut self, what: &str, mut reached: impl FnMut() -> bool) {
+        let found = poll(Duration::from_secs(30), || reached().then_some(()));
+        assert!(found.is_some(), "did not come: {what}; ended: {:?}", self.0.try_wait());
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
