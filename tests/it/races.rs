@@ -9,7 +9,9 @@ use srvctl::dns::Primary;
 use srvctl::model::{OwnerId, Rdata, RecordType, Rrset, Srv, Zone};
 use srvctl::reconcile::{Desired, plan};
 
-use crate::support::{Named, Settings, State, Workspace, owner_name, primary, runtime, service, state_of, strings};
+use crate::support::{
+    Daemon, Named, Settings, State, Workspace, outcome, owner_name, primary, runtime, service, state_of, strings,
+};
 
 const CONTESTED: [&str; 5] = ["a", "b", "c", "d", "e"];
 /// Claims, changes and releases of each of the two.
@@ -180,6 +182,34 @@ fn two_daemons_take_turns() {
         sampler.join().unwrap();
     });
     assert!(readings.into_inner() > 0);
+}
+
+#[test]
+fn two_daemons_at_once() {
+    let named = Named::start();
+    let owners = ["north", "south"];
+    let workspaces = owners.map(|owner| contender(&named, owner, 1000, &CONTESTED));
+    let (runtime, primary) = (runtime(), primary(&named, named.address()));
+    let mut daemons = workspaces.each_ref().map(Workspace::daemon);
+    for _ in 0..12 {
+        let mut states = Vec::new();
+        daemons[0].wait_for("every name is somebody's", || {
+            states = assert_whole(&runtime.block_on(primary.transfer()).unwrap());
+            states.iter().all(Option::is_some)
+        });
+        let winners: Vec<_> = states.into_iter().flatten().map(|state| state.owner).collect();
+        for (owner, daemon) in owners.iter().zip(&mut daemons) {
+            let lost = CONTESTED.iter().zip(&winners).filter(|(_, winner)| winner != owner);
+            let lost: Vec<_> = lost.collect();
+            daemon.wait_until("each is told what it lost", |status| {
+                lost.iter().all(|(name, winner)| loses_to(winner, &[name], status))
+                    && (outcome(status) == "in_sync") == lost.is_empty()
+            });
+        }
+        named.nsupdate(&format!("zone internal.local\n{}", CONTESTED.map(removal).concat()));
+        daemons.iter().for_each(|daemon| daemon.signal("HUP"));
+    }
+    assert_eq!(daemons.map(Daemon::stop), [0, 0]);
 }
 
 /// Ends the sampling, also when the test fails before its end.
