@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Named, Settings, Workspace, assert_lines, strings};
+use crate::support::{Daemon, EXAMPLE, EXAMPLE_RECORDS, Named, Settings, Workspace, assert_lines, strings};
 
 const TRANSFER: &str = "allow-transfer { key \"srvctl-test\"; };";
 
@@ -83,7 +83,6 @@ fn a_change_that_would_pass_the_limit_leaves_the_old_set() {
     workspace.converge();
     let before = named.zone_text();
     // At the limit, one record for another: deletes go first, so the limit is never passed.
-    workspace.write_service("many.toml", &service("many", 6).replacen("host = \"h1\"", "host = \"h6\"", 1));
     workspace.write_service("many.toml", &service("many", 5).replace("\"h5\"", "\"h6\""));
     workspace.converge();
     workspace.write_service("many.toml", &service("many", 6));
@@ -181,14 +180,48 @@ fn a_server_that_clamps_ttls_is_not_updated_in_every_cycle() {
         zone["outcome"] == "incomplete" && strings(&zone["problems"]).iter().any(|line| line.contains("max-zone-ttl"))
     });
     let so_far = (named.serial(), updates(&named));
-    let mut cycles = BTreeSet::new();
-    let status = daemon.wait_until("some more cycles", |status| {
-        cycles.insert(status["zones"][0]["last_run"].as_u64());
-        cycles.len() >= 5
-    });
+    let status = some_cycles(&mut daemon);
     assert_eq!((named.serial(), updates(&named)), so_far, "cycles send nothing that was tried before");
     assert_eq!(status["zones"][0]["outcome"], json!("incomplete"), "and the problem still shows: {status}");
     assert_eq!(strings(&status["zones"][0]["problems"]).len(), 4, "{status}");
+}
+
+#[test]
+fn the_daemon_leaves_a_refused_name_alone_until_it_is_wanted_otherwise() {
+    let named = policy("grant srvctl-test subdomain _tcp.internal.local. ANY;");
+    let workspace = Workspace::with(&Settings { interval: "1s".to_owned(), ..Settings::for_server(&named) });
+    for (file, text) in EXAMPLE {
+        workspace.write_service(file, text);
+    }
+    let mut daemon = workspace.daemon();
+    let refused = |status: &Value| {
+        let problems = strings(&status["zones"][0]["problems"]);
+        problems.len() == 2
+            && problems.iter().all(|problem| problem.contains("centos9-vm") && problem.contains("REFUSED"))
+    };
+    daemon.wait_until("the refused names are shown", refused);
+    let so_far = updates(&named);
+    assert!(refused(&some_cycles(&mut daemon)), "they still show");
+    assert_eq!(updates(&named), so_far, "cycles send nothing that was refused before");
+    let hosts = ["centos9-vm.internal.local. 300", "centos9-vm2.internal.local. 300"];
+    assert_lines("all else", &named.zone_text(), example_without(&hosts));
+    for (file, text) in EXAMPLE {
+        workspace.write_service(file, &text.replace("192.168.188.142", "192.168.188.200"));
+    }
+    daemon.wait_for("another wish is tried at once", || updates(&named) > so_far);
+    for (file, text) in EXAMPLE {
+        workspace.write_service(file, &text.replace("addresses", "#addresses"));
+    }
+    daemon.wait_in_sync();
+}
+
+/// Waits until the daemon has run several more cycles; how it stands then.
+fn some_cycles(daemon: &mut Daemon) -> Value {
+    let mut cycles = BTreeSet::new();
+    daemon.wait_until("some more cycles", |status| {
+        cycles.insert(status["zones"][0]["last_run"].as_u64());
+        cycles.len() >= 5
+    })
 }
 
 fn updates(named: &Named) -> usize {

@@ -13,9 +13,6 @@ struct Scene {
     workspace: Workspace,
 }
 
-/// `apply` reads the zone, sends its update, and reads the zone again, each on a connection of its own.
-const UPDATE_ONLY: [Fault; 1] = [Fault::None];
-
 impl Scene {
     fn new() -> Self {
         let named = Named::start();
@@ -28,9 +25,9 @@ impl Scene {
         Self { named, proxy, workspace }
     }
 
-    /// Does this to the update that the next run sends.
+    /// Does this to the update that the next run sends, after it has read the zone on a connection of its own.
     fn fault(&self, fault: Fault) {
-        self.proxy.script(UPDATE_ONLY.into_iter().chain([fault]));
+        self.proxy.script([Fault::None, fault]);
     }
 
     /// Runs `apply`; while its update is under way, somebody else does this to the zone.
