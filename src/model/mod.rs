@@ -17,6 +17,6 @@ pub use marker::{MARKER_LABEL, Marker, MarkerError, OwnerId};
 pub use name::{MAX_LABEL, MAX_NAME, Name, NameError};
 pub use rdata::{MAX_STRING, Rdata, RecordType, Srv, UnknownType};
 pub use server::{DNS_PORT, Server, ServerError};
-pub use service::{Catalogue, Instance, Service, ServiceKey};
+pub use service::{Catalogue, Instance, MAX_SHARDS, Service, ServiceKey, Shards, shard_of};
 pub use status::{DaemonStatus, HeldStatus, Outcome, ZoneStatus};
 pub use zone::{Record, Rrset, RrsetKey, Zone};

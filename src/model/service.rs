@@ -29,6 +29,58 @@ impl ServiceKey {
     }
 }
 
+/// First part of the label that tells a shard's name from the service's own.
+const SHARD_LABEL: &str = "shard-";
+
+/// The most shards that a service can have.
+///
+/// 12,800 instances at BIND's default limit of records per RRset. Prometheus asks for all names of a job at the same
+/// moment and goes to TCP with each, and BIND serves 150 TCP clients at once by default (`tcp-clients`): one scraper
+/// stays below that.
+pub const MAX_SHARDS: usize = 128;
+
+impl ServiceKey {
+    /// The owner name of one shard: the service's own for shard 0, and `_jenkins._tcp.shard-1.internal.local.` for
+    /// the next. The service's label stays whole, so that no other service can be meant.
+    ///
+    /// # Errors
+    /// When the name does not fit DNS' limits.
+    pub fn shard_name(&self, shard: usize) -> Result<Name, NameError> {
+        if shard == 0 {
+            return self.owner_name();
+        }
+        let below = self.zone.prepend(format!("{SHARD_LABEL}{shard}").as_bytes())?;
+        Self { name: self.name.clone(), proto: self.proto.clone(), zone: below }.owner_name()
+    }
+}
+
+/// The service's own name and the number of the shard, when `name` is that of a shard other than 0 in this zone.
+pub fn shard_of(name: &Name, zone: &Name) -> Option<(Name, usize)> {
+    let mut labels = name.labels();
+    let (service, proto, shard) = (labels.next()?, labels.next()?, labels.next()?);
+    let (prefix, digits) = shard.split_at_checked(SHARD_LABEL.len())?;
+    let canonical = digits.iter().all(u8::is_ascii_digit) && digits.first().is_some_and(|&first| first != b'0');
+    let in_zone = name.prefix_len(zone)? == service.len() + proto.len() + shard.len() + 3;
+    if !(canonical && in_zone && prefix.eq_ignore_ascii_case(SHARD_LABEL.as_bytes())) {
+        return None;
+    }
+    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    let own = zone.prepend(proto).and_then(|below| below.prepend(service)).ok()?;
+    (service.starts_with(b"_") && proto.starts_with(b"_")).then_some((own, number))
+}
+
+/// Over how many names a service is spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shards {
+    /// Its own name only.
+    #[default]
+    Off,
+    /// So many, empty ones not published.
+    Fixed(usize),
+    /// As many as it needs.
+    Auto,
+}
+
 impl fmt::Display for ServiceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "_{}._{}.{}", self.name, self.proto, self.zone)
@@ -44,6 +96,8 @@ pub struct Service {
     pub ttl: Option<u32>,
     /// Published as TXT strings `key=value` (RFC 6763 section 6) at the service's owner name.
     pub metadata: BTreeMap<String, String>,
+    /// Over how many names it is spread.
+    pub shards: Shards,
     /// Who offers it.
     pub instances: Vec<Instance>,
     /// Where a person wrote it.
@@ -69,3 +123,36 @@ pub struct Instance {
 
 /// All desired services, from every source, without duplicates.
 pub type Catalogue = BTreeMap<ServiceKey, Service>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn shard_names_are_told_from_all_others() {
+        let zone = name("internal.local");
+        let key = ServiceKey { name: "jenkins".into(), proto: "tcp".into(), zone: zone.clone() };
+        assert_eq!(key.shard_name(0), key.owner_name());
+        assert_eq!(key.shard_name(12).unwrap().to_string(), "_jenkins._tcp.shard-12.internal.local.");
+        let own = key.owner_name().unwrap();
+        assert_eq!(shard_of(&key.shard_name(12).unwrap(), &zone), Some((own.clone(), 12)));
+        assert_eq!(shard_of(&name("_Jenkins._TCP.SHARD-1.Internal.local"), &zone), Some((own, 1)));
+        for other in [
+            "_jenkins._tcp.internal.local",
+            "_jenkins._tcp.shard-0.internal.local",
+            "_jenkins._tcp.shard-01.internal.local",
+            "_jenkins._tcp.shard-.internal.local",
+            "_jenkins._tcp.shard-x.internal.local",
+            "_jenkins._tcp.shard-1.sub.internal.local",
+            "_srvctl._jenkins._tcp.shard-1.internal.local",
+            "jenkins.tcp.shard-1.internal.local",
+            "_jenkins._tcp.shard-1.other.local",
+        ] {
+            assert_eq!(shard_of(&name(other), &zone), None, "{other}");
+        }
+    }
+}

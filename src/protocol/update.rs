@@ -158,6 +158,20 @@ pub fn answer_len(owner: &Name, rdatas: &[Rdata]) -> usize {
     wire::HEADER_LEN + owner.len() + 4 + OPT_AND_COOKIE + records
 }
 
+/// What the records of one name may take, in terms of [`rewrite_len`], so that all of them can change in one update
+/// together with `beside` and the marker. No name within it is near the limit of [`answer_len`].
+pub fn rewritable_bytes(beside: Option<&[Rdata]>) -> usize {
+    const MARKER_AND_PREREQUISITES: usize = 2_000;
+    let beside: usize =
+        beside.into_iter().flatten().map(|rdata| 2 * (crate::model::MAX_NAME + 10 + rdata.as_wire().len())).sum();
+    MAX_NAME_BYTES.saturating_sub(MARKER_AND_PREREQUISITES + beside)
+}
+
+/// What it takes to delete a record and to add another of its size.
+pub fn rewrite_len(zone: &Name, key: &RrsetKey, rdata: &Rdata) -> usize {
+    2 * record_len(zone, &reference(key, CLASS_IN, 0, rdata.as_wire()))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

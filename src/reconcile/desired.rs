@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::model::{Catalogue, Instance, Name, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Srv};
+use super::shards::Sharded;
+use crate::model::{
+    Catalogue, Instance, MAX_SHARDS, Name, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv,
+};
 use crate::protocol::update;
 use crate::protocol::wire;
 
@@ -26,6 +29,9 @@ pub struct ZonePolicy {
 pub struct Desired {
     /// Every owner name with its RRsets.
     pub names: BTreeMap<Name, BTreeMap<RecordType, Rrset>>,
+    /// Services that are spread over several names, by their own name; where each instance goes depends on where
+    /// the live zone has it, so [`plan`](super::plan()) decides it.
+    pub sharded: BTreeMap<Name, Sharded>,
     /// TTL of the ownership markers, seconds.
     pub marker_ttl: u32,
     /// Names that cannot be published as desired, and why. Nothing at them is changed, neither way.
@@ -39,7 +45,7 @@ pub struct Desired {
 impl Desired {
     /// Whether nothing at all is desired.
     pub fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.refused.is_empty()
+        self.names.is_empty() && self.sharded.is_empty() && self.refused.is_empty()
     }
 }
 
@@ -54,6 +60,19 @@ pub enum Refusal {
         records: usize,
         /// How many there may be.
         limit: usize,
+    },
+    /// More records than all shards may hold together.
+    TooFewShards {
+        /// Whose.
+        service: ServiceKey,
+        /// How many records there are.
+        records: usize,
+        /// How many one shard may have.
+        limit: usize,
+        /// How many shards there may be.
+        shards: usize,
+        /// How many shards it takes.
+        needed: usize,
     },
     /// An answer that no DNS message can hold.
     TooLarge {
@@ -70,13 +89,32 @@ impl fmt::Display for Refusal {
             Self::TooManyRecords { service, records, limit } => write!(
                 f,
                 "{service} has {records} instances, but max_records_per_rrset is {limit} (BIND's own default for \
-                 max-records-per-type is 100): nothing of it was changed. Spread the instances over several services, \
-                 or raise the limit here and on the primary, every secondary and every resolver"
+                 max-records-per-type is 100): nothing of it was changed. Either write `shards = \"auto\"` in the \
+                 service, and let Prometheus look up the names that `srvctl names {0}` prints; or raise the limit here \
+                 and, as max-records-per-type, on the primary, every secondary and every resolver",
+                service.name
             ),
+            Self::TooFewShards { service, records, limit, shards, needed } => {
+                write!(
+                    f,
+                    "{service} has {records} instances and needs {needed} shards of at most {limit} records, but may \
+                     have {shards}: nothing of it was changed. "
+                )?;
+                if *needed > MAX_SHARDS {
+                    write!(
+                        f,
+                        "srvctl makes at most {MAX_SHARDS}: spread the instances over several services, or raise \
+                         max_records_per_rrset here and max-records-per-type on the primary, every secondary and \
+                         every resolver"
+                    )
+                } else {
+                    write!(f, "Write `shards = {needed}` or `shards = \"auto\"`")
+                }
+            }
             Self::TooLarge { service, bytes } => write!(
                 f,
                 "the answer for {service} would take {bytes} bytes, and DNS stops at {}: nothing of it was changed. \
-                 Spread the instances over several services",
+                 Write `shards = \"auto\"` in the service",
                 wire::MAX_MESSAGE
             ),
         }
@@ -97,7 +135,11 @@ pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy], missing_sources: 
         for (index, key, rrset) in placed_records(service, policies) {
             add(&mut zones[index], key, &rrset);
         }
-        refuse_oversized(service, policies, &mut zones);
+        if service.shards == Shards::Off {
+            refuse_oversized(service, policies, &mut zones);
+        } else {
+            set_apart(service, policies, &mut zones);
+        }
     }
     zones
 }
@@ -111,6 +153,30 @@ fn add(zone: &mut Desired, key: RrsetKey, rrset: &Rrset) {
 fn union(one: &Rrset, other: &Rrset) -> Rrset {
     let rdatas = one.rdatas().iter().chain(other.rdatas()).cloned();
     Rrset::new(one.ttl.min(other.ttl), rdatas).expect("the union of two sets that hold something")
+}
+
+/// Takes a service that is to be spread out of the names.
+fn set_apart(service: &Service, policies: &[ZonePolicy], zones: &mut [Desired]) {
+    let Some(index) = policies.iter().position(|policy| policy.name == service.key.zone) else { return };
+    let Ok(owner) = service.key.owner_name() else { return };
+    let (policy, zone) = (&policies[index], &mut zones[index]);
+    let Some(mut sets) = zone.names.remove(&owner) else { return };
+    let Some(srv) = sets.remove(&RecordType::SRV) else { return };
+    let sharded = Sharded {
+        service: ServiceKey { zone: policy.name.clone(), ..service.key.clone() },
+        shards: service.shards,
+        max_records: policy.max_records_per_rrset,
+        srv,
+        txt: sets.remove(&RecordType::TXT),
+    };
+    match sharded.refusal() {
+        Some(refusal) => {
+            zone.refused.insert(owner, refusal);
+        }
+        None => {
+            zone.sharded.insert(owner, sharded);
+        }
+    }
 }
 
 fn refuse_oversized(service: &Service, policies: &[ZonePolicy], zones: &mut [Desired]) {

@@ -8,8 +8,10 @@ mod guard;
 mod obstacle;
 mod ownership;
 mod plan;
+mod shards;
 mod takeover;
 mod verdict;
+mod wanted;
 
 pub use aside::SetAside;
 pub use desired::{Desired, Refusal, ZonePolicy, desired, records_of};
@@ -17,5 +19,6 @@ pub use guard::{Guarded, Held, HoldReason, MIN_OWNED_RECORDS, PlanId, guard, los
 pub use obstacle::{Conflict, Obstacle};
 pub use ownership::{OwnedName, owned};
 pub use plan::{Plan, plan};
+pub use shards::{Sharded, names_of};
 pub use takeover::{AdoptMode, TakeoverError, adopt, release};
 pub use verdict::{Check, Comparison, Standing, compare};

@@ -1,6 +1,6 @@
 //! Who manages which name, as the zone itself says it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::obstacle::Obstacle;
 use crate::model::{Marker, Name, OwnerId, RecordType, Rrset, Zone};
@@ -70,4 +70,13 @@ pub fn owned(owner: &OwnerId, live: &Zone) -> Vec<OwnedName> {
         _ => None,
     };
     owned_names(owner, live).into_iter().filter_map(describe).collect()
+}
+
+/// Each name that is ours with the SRV records at it, when these are ours.
+pub(super) fn owned_srv<'a>(owner: &OwnerId, live: &'a Zone) -> BTreeMap<Name, Option<&'a Rrset>> {
+    let srv = |name: &Name| {
+        let srv = live.rrset(name, RecordType::SRV)?;
+        matches!(of(owner, live, name), Ownership::Ours(types, _) if types.contains(&RecordType::SRV)).then_some(srv)
+    };
+    owned_names(owner, live).into_iter().map(|name| (name.clone(), srv(&name))).collect()
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desired::Desired;
 use super::obstacle::{self, Conflict, Obstacle};
 use super::ownership::{self, Ownership};
+use super::wanted::Wanted;
 use crate::model::{Change, Marker, Name, OwnerId, Record, RecordType, Rrset, RrsetKey, Zone};
 use crate::protocol::update::{self, NameUpdate, Prerequisite};
 
@@ -54,15 +55,14 @@ pub fn plan(owner: &OwnerId, desired: &Desired, live: &Zone) -> Plan {
     let ours = ownership::owned(owner, live);
     plan.owned_names = ours.len();
     plan.owned_records = ours.iter().map(|owned| owned.records).sum();
-    let nothing = BTreeMap::new();
-    let names: BTreeSet<&Name> =
-        desired.names.keys().chain(ours.iter().map(|owned| &owned.name)).chain(desired.refused.keys()).collect();
-    for name in names {
-        if let Some(refusal) = desired.refused.get(name) {
+    let wanted = Wanted::new(owner, desired, live);
+    let names: BTreeSet<&Name> = wanted.names().chain(ours.iter().map(|owned| &owned.name)).collect();
+    for name in names.into_iter().filter(|name| !wanted.is_untouched(name)) {
+        if let Some(refusal) = wanted.refusal(name) {
             plan.conflicts.push(Conflict { name: name.clone(), obstacle: Obstacle::Refused(refusal.clone()) });
             continue;
         }
-        let (update, obstacles) = planner.at(name, desired.names.get(name).unwrap_or(&nothing));
+        let (update, obstacles) = planner.at(name, wanted.at(name));
         let obstacles = obstacles.into_iter().map(|obstacle| Conflict { name: name.clone(), obstacle });
         plan.conflicts.extend(obstacles);
         match update {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::desired::Desired;
 use super::obstacle::{self, Obstacle};
 use super::ownership::{self, Ownership};
+use super::wanted::Wanted;
 use crate::model::{Change, Marker, Name, NameError, OwnerId, Record, RecordType, Rrset, RrsetKey, Zone};
 use crate::protocol::update::{NameUpdate, Prerequisite};
 
@@ -90,7 +91,11 @@ pub fn adopt(
     name: &Name,
     mode: &AdoptMode,
 ) -> Result<Option<NameUpdate>, TakeoverError> {
-    let wanted = desired.names.get(name).ok_or_else(|| TakeoverError::NotDesired(name.clone()))?;
+    let everything = Wanted::new(owner, desired, live);
+    let wanted = everything.at(name);
+    if wanted.is_empty() {
+        return Err(TakeoverError::NotDesired(name.clone()));
+    }
     if let Some(obstacle) = obstacle::unpublishable(live, name) {
         return Err(TakeoverError::Obstacle { name: name.clone(), obstacle: Box::new(obstacle) });
     }

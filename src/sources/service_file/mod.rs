@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use crate::model::{Diagnostic, Instance, MAX_LABEL, Marker, Name, Place, Service, ServiceKey};
+use crate::model::{Diagnostic, Instance, MAX_LABEL, MAX_SHARDS, Marker, Name, Place, Service, ServiceKey, Shards};
 
 use super::toml_fields::{self, Fields, Refusal};
 
@@ -45,15 +45,19 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     let zone = zone(fields, zones);
     let ttl = fields.integer("ttl", TTL_RANGE);
     let metadata = metadata::read(fields);
+    let shards = shards(fields);
     let instances = instances(fields, zone.as_ref(), zones);
     let name = name?;
     let span = name.span();
     let key = ServiceKey { name: name.into_inner(), proto: proto?.to_owned(), zone: zone? };
-    if let Err(error) = key.owner_name().and_then(|owner_name| Marker::name_for(&owner_name)) {
-        let message = format!("the name `{key}` with the ownership marker in front of it {error}");
+    // The longest of its names.
+    let last = if shards == Shards::Off { 0 } else { MAX_SHARDS - 1 };
+    if let Err(error) = key.shard_name(last).and_then(|owner_name| Marker::name_for(&owner_name)) {
+        let and_shard = if last == 0 { "" } else { " and the label of a shard in it" };
+        let message = format!("the name `{key}` with the ownership marker in front of it{and_shard} {error}");
         fields.report_with_help(span, message, "shorten the service name, or use a zone with a shorter name");
     }
-    Some(Service { key, ttl, metadata, instances: instances?, place })
+    Some(Service { key, ttl, metadata, shards, instances: instances?, place })
 }
 
 /// A service name.
@@ -92,6 +96,22 @@ fn proto(text: &str) -> Result<&'static str, Refusal> {
         "udp" => Ok("udp"),
         other => Err(Refusal::from(format!("`proto` must be \"tcp\" or \"udp\", not \"{other}\" (RFC 6763)"))),
     }
+}
+
+/// `shards = 4` or `shards = "auto"`.
+fn shards(fields: &mut Fields<'_, '_>) -> Shards {
+    if !fields.is_string("shards") {
+        let most = u32::try_from(MAX_SHARDS).unwrap_or(u32::MAX);
+        return fields.integer("shards", 1..=most).map_or(Shards::Off, |count| Shards::Fixed(count as usize));
+    }
+    let auto = |text: &str| match text {
+        "auto" => Ok(Shards::Auto),
+        other => {
+            let message = format!("`shards` must be a number from 1 to {MAX_SHARDS}, or \"auto\", not \"{other}\"");
+            Err(Refusal::from(message))
+        }
+    };
+    fields.parsed("shards", auto).map_or(Shards::Off, Spanned::into_inner)
 }
 
 fn zone(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Name> {

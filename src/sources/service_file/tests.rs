@@ -158,6 +158,11 @@ fn refuses_service_keys_that_cannot_be_published() {
             ("name = \"s\"\nproto = \"sctp\"", "`proto` must be \"tcp\" or \"udp\", not \"sctp\""),
             ("name = \"s\"\nttl = 0", "`ttl` must be from 1 to 604800, not 0"),
             ("name = \"s\"\nttl = 604801", "not 604801"),
+            ("name = \"s\"\nshards = 0", "`shards` must be from 1 to 128, not 0"),
+            ("name = \"s\"\nshards = 129", "s.toml:3:10"),
+            ("name = \"s\"\nshards = true", "`shards` must be an integer without quotes, not a boolean"),
+            ("name = \"s\"\nshards = \"4\"", "`shards` must be a number from 1 to 128, or \"auto\", not \"4\""),
+            ("name = \"s\"\nshard = 4", "did you mean `shards`?"),
             ("name = \"s\"\nzone = \"other.local\"", "the managed zones are `internal.local`"),
             ("name = \"s\"\nmetadata = { \"a=b\" = \"\" }", "must be printable ASCII without `=`"),
             ("name = \"s\"\nmetadata = { \"\" = \"\" }", "needs at least one character"),
@@ -167,6 +172,33 @@ fn refuses_service_keys_that_cannot_be_published() {
             ("name = \"s\"\nmetadata = 3", "`metadata` must be a table"),
         ],
     );
+}
+
+#[test]
+fn a_service_may_be_spread() {
+    let shards = |line: &str| parse_text(&SERVICE.replace("name = \"s\"\n", &format!("name = \"s\"\n{line}\n")));
+    for (line, expected) in [
+        ("", Shards::Off),
+        ("shards = 1", Shards::Fixed(1)),
+        ("shards = 128", Shards::Fixed(128)),
+        ("shards = \"auto\"", Shards::Auto),
+    ] {
+        assert_eq!(shards(line).unwrap()[0].shards, expected, "{line}");
+    }
+}
+
+#[test]
+fn the_names_of_shards_need_room_too() {
+    let zone = format!("{0}.{0}.{0}", "x".repeat(60));
+    let parse = |shards: &str| {
+        let text = format!(
+            "[[service]]\nname = \"{}\"\n{shards}\n[[service.instance]]\nhost = \"h\"\nport = 1\n",
+            "s".repeat(50)
+        );
+        parse(&"s.toml".into(), &text.as_str().into(), &zones(&[&zone]))
+    };
+    assert!(parse("").is_ok());
+    assert!(shown(parse("shards = 2")).contains("and the label of a shard in it takes"));
 }
 
 #[test]

@@ -99,6 +99,11 @@ impl<'d, 't> Fields<'d, 't> {
         self.table.contains_key(key)
     }
 
+    /// Whether a string stands there, for keys that may be of several types.
+    pub fn is_string(&self, key: &str) -> bool {
+        self.table.get(key).is_some_and(|value| value.get_ref().is_str())
+    }
+
     /// A string.
     pub fn string(&mut self, key: &'static str) -> Option<Spanned<String>> {
         let value = self.take(key)?;
@@ -185,7 +190,7 @@ impl<'d, 't> Fields<'d, 't> {
 
     /// One string, or a list of strings.
     pub fn string_or_strings(&mut self, key: &'static str) -> Option<Spanned<Vec<Spanned<String>>>> {
-        if self.table.get(key).is_some_and(|value| value.get_ref().is_str()) {
+        if self.is_string(key) {
             let text = self.string(key)?;
             return Some(Spanned::new(text.span(), vec![text]));
         }
