@@ -51,7 +51,7 @@ fn exit(results: &[Applied]) -> Exit {
 
 /// Whether the id released this zone's plan.
 fn was_accepted((desired, survey): &(Desired, Survey), id: PlanId) -> bool {
-    guard(&survey.plan, desired, None).held.is_some_and(|held| held.id == id)
+    guard(&survey.plan, desired, &survey.live, None).held.is_some_and(|held| held.id == id)
 }
 
 type Applied = (Primary, Result<Converged, DnsError>);

@@ -121,7 +121,7 @@ pub(super) fn show_held(survey: &Survey) {
     let paint = Paint::for_stdout();
     let reasons: Vec<_> = held.reasons.iter().map(ToString::to_string).collect();
     output::line(paint.bad(format_args!("\nheld: plan {}: {}", held.id, reasons.join("; "))));
-    for (name, records) in losing_names(&survey.plan) {
+    for (name, records) in losing_names(&survey.plan, &survey.live) {
         output::line(paint.bad(format_args!("  {name} would lose {records} records")));
     }
     let additions = if held.additions_proceed { "its additions are made all the same" } else { "all of it waits" };

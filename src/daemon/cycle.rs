@@ -2,15 +2,17 @@
 //!
 //! Decides nothing about records: that is [`crate::reconcile`].
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::dns::{DnsError, Primary, Pushed};
-use crate::model::{Change, OwnerId, Zone};
+use crate::dns::{DnsError, Primary, Pushed, RefusedName};
+use crate::model::{Change, Name, OwnerId, Zone};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::update::NameUpdate;
 use crate::reconcile::{Desired, Guarded, Plan, PlanId, guard, plan};
 
-/// How often a cycle starts over because somebody else changed a name under it.
+/// How many rounds a cycle may take: one, one more for instances that move to another shard (published at the new
+/// name first, taken from the old one then), and others because somebody else changed a name under it.
 const ROUNDS: usize = 4;
 
 /// A zone as it was read, and what must happen to it.
@@ -103,7 +105,7 @@ impl Job<'_> {
     pub async fn survey(&self) -> Result<Survey, DnsError> {
         let live = self.primary.transfer().await?;
         let plan = plan(self.owner, self.desired, &live);
-        let guarded = guard(&plan, self.desired, self.accepted);
+        let guarded = guard(&plan, self.desired, &live, self.accepted);
         Ok(Survey { live, plan, guarded })
     }
 
@@ -121,8 +123,10 @@ impl Job<'_> {
         let planned = first.plan.clone();
         let mut pushed = Pushed::default();
         let mut left = first;
+        let mut sent_before = BTreeMap::new();
         for _ in 0..ROUNDS {
-            let due = left.due(skip);
+            let mut due = left.due(skip);
+            due.retain(|update| is_worth_sending(update, &sent_before, &pushed));
             if due.is_empty() {
                 break;
             }
@@ -130,10 +134,8 @@ impl Job<'_> {
             left = self.survey().await?;
             match sent {
                 Ok(sent) => {
-                    add(&mut pushed, sent);
-                    if !pushed.refused.iter().any(|refused| refused.rcode.is_lost_race()) {
-                        break;
-                    }
+                    add(&mut pushed, sent, &due);
+                    sent_before.extend(due.into_iter().map(|update| (update.name.clone(), update)));
                 }
                 Err(error) if !left.due(skip).is_empty() => return Err(error),
                 Err(error) => {
@@ -146,11 +148,24 @@ impl Job<'_> {
     }
 }
 
-fn add(total: &mut Pushed, round: Pushed) {
+/// What was sent and is still to do in the same way will not be done by sending it again, unless somebody else
+/// got in between. What is to do in another way is the second half of a move.
+fn is_worth_sending(update: &NameUpdate, sent_before: &BTreeMap<Name, NameUpdate>, pushed: &Pushed) -> bool {
+    let lost_race = |refused: &RefusedName| refused.name == update.name && refused.rcode.is_lost_race();
+    let wishes = |update: &NameUpdate| -> Vec<_> {
+        update.changes.iter().map(|change| (change.key.clone(), change.after.clone())).collect()
+    };
+    let sent = sent_before.get(&update.name);
+    sent.is_none_or(|sent| wishes(sent) != wishes(update)) || pushed.refused.iter().any(lost_race)
+}
+
+fn add(total: &mut Pushed, round: Pushed, due: &[NameUpdate]) {
     total.messages += round.messages;
     total.deleted += round.deleted;
     total.added += round.added;
-    total.refused = round.refused; // the last word about a name is the last round's
+    // The last word about a name is that of the last round that sent it.
+    total.refused.retain(|refused| !due.iter().any(|update| update.name == refused.name));
+    total.refused.extend(round.refused);
 }
 
 fn unmet(update: &NameUpdate, pushed: &Pushed) -> Unmet {

@@ -171,7 +171,7 @@ fn held_status(survey: &Survey) -> Option<HeldStatus> {
         id: held.id.to_string(),
         reasons: held.reasons.iter().map(ToString::to_string).collect(),
         removed: held.removed,
-        names: losing_names(&survey.plan).into_iter().map(|(name, _)| name.clone()).collect(),
+        names: losing_names(&survey.plan, &survey.live).into_iter().map(|(name, _)| name.clone()).collect(),
         additions_proceed: held.additions_proceed,
     })
 }

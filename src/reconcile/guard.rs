@@ -9,7 +9,8 @@ use std::str::FromStr;
 
 use super::desired::Desired;
 use super::plan::Plan;
-use crate::model::{Change, Marker, Name, RecordType, Rrset};
+use super::{shards, verdict};
+use crate::model::{Change, MAX_SHARDS, Marker, Name, Rdata, RecordType, Rrset, RrsetKey, Zone, shard_of};
 use crate::protocol::update::NameUpdate;
 
 /// Below so many owned records, a share says nothing: two of three are a small site's ordinary change.
@@ -92,9 +93,12 @@ pub struct Guarded {
 ///
 /// Additions of a held plan proceed only when the rest would be held after them just the same: more owned
 /// records make the same removals a smaller share, and a guard that its own additions open is none.
-pub fn guard(plan: &Plan, desired: &Desired, accepted: Option<PlanId>) -> Guarded {
+///
+/// An instance of a spread service that leaves one name and is at another is moved, not removed.
+pub fn guard(plan: &Plan, desired: &Desired, live: &Zone, accepted: Option<PlanId>) -> Guarded {
     let all = || Guarded { updates: plan.updates.clone(), held: None };
-    let removals: Vec<_> = plan.updates.iter().filter_map(Removal::of).collect();
+    let after = After { plan, live };
+    let removals: Vec<_> = plan.updates.iter().filter_map(|update| after.removal(update)).collect();
     let removed: usize = removals.iter().map(|removal| removal.records).sum();
     if removed == 0 {
         return all();
@@ -104,7 +108,7 @@ pub fn guard(plan: &Plan, desired: &Desired, accepted: Option<PlanId>) -> Guarde
     if reasons.is_empty() || accepted == Some(id) {
         return all();
     }
-    let additive: Vec<_> = plan.updates.iter().filter_map(without_removals).collect();
+    let additive: Vec<_> = plan.updates.iter().filter_map(|update| after.without_removals(update)).collect();
     let added: usize = additive.iter().flat_map(|update| &update.changes).map(growth).sum();
     let additions_proceed = !self::reasons(plan.owned_records + added, removed, desired).is_empty();
     let updates = if additions_proceed { additive } else { Vec::new() };
@@ -131,11 +135,6 @@ fn size(rrset: Option<&Rrset>) -> usize {
     rrset.map_or(0, |set| set.rdatas().len())
 }
 
-/// Records that a change takes away on balance: one that comes in the place of another is a change, no removal.
-fn shrinkage(change: &Change) -> usize {
-    if is_marker(change) { 0 } else { size(change.before.as_ref()).saturating_sub(size(change.after.as_ref())) }
-}
-
 fn growth(change: &Change) -> usize {
     if is_marker(change) { 0 } else { size(change.after.as_ref()).saturating_sub(size(change.before.as_ref())) }
 }
@@ -146,11 +145,69 @@ struct Removal<'a> {
     records: usize,
 }
 
-impl<'a> Removal<'a> {
-    fn of(update: &'a NameUpdate) -> Option<Self> {
-        let records = update.changes.iter().map(shrinkage).sum();
-        (records > 0).then_some(Self { update, records })
+/// The zone as it will be when the plan is made.
+struct After<'a> {
+    plan: &'a Plan,
+    live: &'a Zone,
+}
+
+impl After<'_> {
+    fn removal<'u>(&self, update: &'u NameUpdate) -> Option<Removal<'u>> {
+        let records = update.changes.iter().map(|change| self.shrinkage(change)).sum();
+        (records > 0).then_some(Removal { update, records })
     }
+
+    /// Records that a change takes away on balance: one that comes in the place of another is a change, no removal.
+    fn shrinkage(&self, change: &Change) -> usize {
+        let fewer = size(change.before.as_ref()).saturating_sub(size(change.after.as_ref()));
+        if fewer == 0 || is_marker(change) {
+            return 0;
+        }
+        let elsewhere = self.other_shards(&change.key);
+        let is_moved = |rdata: &&Rdata| elsewhere.iter().any(|set| has_instance(set, rdata));
+        let moved = change.operations().0.into_iter().filter(is_moved).count();
+        fewer.saturating_sub(moved)
+    }
+
+    /// The SRV records under the other names of the same service, those that are there now and afterwards.
+    fn other_shards(&self, key: &RrsetKey) -> Vec<Rrset> {
+        let zone = self.live.origin();
+        let own_name = shard_of(&key.name, zone).map_or_else(|| key.name.clone(), |(own_name, _)| own_name);
+        let service = shards::key_of(&own_name, zone).filter(|_| key.record_type == RecordType::SRV);
+        let Some(service) = service else { return Vec::new() };
+        let names = (0..MAX_SHARDS).filter_map(|shard| service.shard_name(shard).ok());
+        names.filter(|other| *other != key.name).filter_map(|other| self.staying(&other)).collect()
+    }
+
+    /// What a name's SRV set has now and keeps.
+    fn staying(&self, name: &Name) -> Option<Rrset> {
+        let now = self.live.rrset(name, RecordType::SRV)?;
+        let update = self.plan.updates.binary_search_by(|update| update.name.cmp(name)).ok();
+        let changes = update.map_or(&[][..], |at| &self.plan.updates[at].changes);
+        let is_srv = |change: &&Change| change.key.name == *name && change.key.record_type == RecordType::SRV;
+        match changes.iter().find(is_srv) {
+            None => Some(now.clone()),
+            Some(change) => {
+                let after = change.after.as_ref()?;
+                Rrset::new(now.ttl, now.rdatas().iter().filter(|rdata| has_instance(after, rdata)).cloned())
+            }
+        }
+    }
+
+    /// The same update with everything kept that it would take away; none when nothing is left to do.
+    fn without_removals(&self, update: &NameUpdate) -> Option<NameUpdate> {
+        if self.removal(update).is_none() {
+            return Some(update.clone());
+        }
+        let changes: Vec<_> = update.changes.iter().filter_map(keeping).collect();
+        let grows = changes.iter().any(|change| !is_marker(change));
+        grows.then(|| NameUpdate { changes, ..update.clone() })
+    }
+}
+
+/// Whether a set has a record with the same target and port.
+fn has_instance(set: &Rrset, rdata: &Rdata) -> bool {
+    set.rdatas().iter().any(|other| verdict::is_same_endpoint(other, rdata))
 }
 
 /// A digest of every record that the removals delete (FNV-1a, 64 bits): the same removals have the same id
@@ -162,7 +219,8 @@ fn id(removals: &[Removal<'_>]) -> PlanId {
             digest = (digest ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
         }
     };
-    for change in removals.iter().flat_map(|removal| &removal.update.changes).filter(|change| shrinkage(change) > 0) {
+    let loses = |change: &&Change| !is_marker(change) && size(change.before.as_ref()) > size(change.after.as_ref());
+    for change in removals.iter().flat_map(|removal| &removal.update.changes).filter(loses) {
         eat(change.key.name.as_wire());
         eat(&change.key.record_type.0.to_be_bytes());
         for rdata in change.operations().0 {
@@ -170,16 +228,6 @@ fn id(removals: &[Removal<'_>]) -> PlanId {
         }
     }
     PlanId(digest)
-}
-
-/// The same update with everything kept that it would take away; none when nothing is left to do.
-fn without_removals(update: &NameUpdate) -> Option<NameUpdate> {
-    if Removal::of(update).is_none() {
-        return Some(update.clone());
-    }
-    let changes: Vec<_> = update.changes.iter().filter_map(keeping).collect();
-    let grows = changes.iter().any(|change| !is_marker(change));
-    grows.then(|| NameUpdate { changes, ..update.clone() })
 }
 
 /// The change with what was there before kept.
@@ -201,8 +249,9 @@ fn both_types(before: &Rrset, after: &Rrset) -> Option<Rrset> {
 }
 
 /// The names that a held plan would take records from, for people.
-pub fn losing_names(plan: &Plan) -> Vec<(&Name, usize)> {
-    let removals = plan.updates.iter().filter_map(Removal::of);
+pub fn losing_names<'p>(plan: &'p Plan, live: &Zone) -> Vec<(&'p Name, usize)> {
+    let after = After { plan, live };
+    let removals = plan.updates.iter().filter_map(|update| after.removal(update));
     removals.map(|removal| (&removal.update.name, removal.records)).collect()
 }
 

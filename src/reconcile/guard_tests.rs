@@ -40,7 +40,7 @@ fn desired(hosts: impl IntoIterator<Item = usize>) -> Desired {
 /// The plan for that wish, guarded at a share.
 fn judge(wanted: &Desired, live: &Zone, percent: u8, accepted: Option<PlanId>) -> Guarded {
     let wanted = Desired { max_delete_percent: percent, ..wanted.clone() };
-    guard(&plan(&owner(), &wanted, live), &wanted, accepted)
+    guard(&plan(&owner(), &wanted, live), &wanted, live, accepted)
 }
 
 fn apply(live: &Zone, updates: &[NameUpdate]) -> Zone {

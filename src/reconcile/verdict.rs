@@ -75,7 +75,7 @@ pub fn compare(desired: &Rrset, found: &[Rdata]) -> (Standing, Comparison) {
     (standing, comparison)
 }
 
-fn is_same_endpoint(one: &Rdata, other: &Rdata) -> bool {
+pub(super) fn is_same_endpoint(one: &Rdata, other: &Rdata) -> bool {
     match (one.as_srv(), other.as_srv()) {
         (Some(one), Some(other)) => one.target == other.target && one.port == other.port,
         _ => false,
