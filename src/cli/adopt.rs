@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{AdoptArgs, NamesArgs};
+use super::args::{AdoptArgs, TakeoverArgs};
 use super::exit::Exit;
 use super::plan::{self, Surveyed};
 use super::{load, output};
@@ -20,7 +20,7 @@ pub(super) async fn adopt(flag: Option<PathBuf>, args: &AdoptArgs) -> Exit {
     .await
 }
 
-pub(super) async fn release(flag: Option<PathBuf>, args: &NamesArgs) -> Exit {
+pub(super) async fn release(flag: Option<PathBuf>, args: &TakeoverArgs) -> Exit {
     run(flag, args, |owner, surveyed, name| {
         let (_, Ok((_, survey))) = surveyed else { return Ok(None) };
         plan_release(owner, &survey.live, name).map(Some)
@@ -31,7 +31,7 @@ pub(super) async fn release(flag: Option<PathBuf>, args: &NamesArgs) -> Exit {
 /// Reads the zones, plans every name, and sends what was planned. One name that cannot be done stops no other.
 async fn run(
     flag: Option<PathBuf>,
-    args: &NamesArgs,
+    args: &TakeoverArgs,
     plan_name: impl Fn(&OwnerId, &Surveyed, &Name) -> Result<Option<NameUpdate>, TakeoverError>,
 ) -> Exit {
     let load::Loaded { config, desired, .. } = match load::all_or_show(flag) {

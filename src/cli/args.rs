@@ -43,7 +43,7 @@ pub enum Command {
     /// Give names up without deleting their records
     ///
     /// Removes our marker and nothing else. A name that a service still asks for is a conflict afterwards.
-    Release(NamesArgs),
+    Release(TakeoverArgs),
     /// List the names that are ours, zone by zone
     Owned(Format),
     /// Run as a daemon: reconcile at start, on every change of a service file, and on the interval
@@ -56,6 +56,10 @@ pub enum Command {
     ///
     /// Exits 3 when anything is missing, extra, different or unknown.
     Verify(VerifyArgs),
+    /// Print the names to look a service up under, one per line, for the `names` of a scrape configuration
+    ///
+    /// One unless the service is spread by `shards`. With `shards = "auto"` the zone is read to see how many.
+    Names(NamesArgs),
     /// Ask the running daemon how each zone stands
     ///
     /// Exits 3 when a zone is not in sync or a file is broken.
@@ -86,7 +90,7 @@ pub struct ApplyArgs {
 
 /// Arguments of `release`.
 #[derive(Debug, Args)]
-pub struct NamesArgs {
+pub struct TakeoverArgs {
     /// Owner names, `centos9-vm.internal.local` or `_jenkins._tcp.internal.local`
     #[arg(value_name = "NAME", required = true)]
     pub names: Vec<Name>,
@@ -100,7 +104,7 @@ pub struct NamesArgs {
 pub struct AdoptArgs {
     /// Which names.
     #[command(flatten)]
-    pub names: NamesArgs,
+    pub names: TakeoverArgs,
     /// Delete the records at the names that no service asks for
     #[arg(long)]
     pub replace: bool,
@@ -115,6 +119,17 @@ pub struct VerifyArgs {
     /// Services to check, `jenkins` or `_jenkins._tcp.internal.local.` [default: all]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Arguments of `names`.
+#[derive(Debug, Args)]
+pub struct NamesArgs {
+    /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

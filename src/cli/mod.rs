@@ -9,6 +9,7 @@ mod dig;
 mod exit;
 mod load;
 mod log;
+mod names;
 mod output;
 mod owned;
 mod plan;
@@ -58,6 +59,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Owned(args) => owned::run(config, &args).await,
                 Command::Dig(args) => dig::run(&args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
+                Command::Names(args) => names::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
                 Command::Daemon => Exit::Usage,
             }

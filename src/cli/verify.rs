@@ -26,13 +26,9 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let services = match chosen(&catalogue, &args.services) {
+    let services = match chosen_or_show(&catalogue, &args.services) {
         Ok(services) => services,
-        Err(unknown) => {
-            let known: Vec<_> = catalogue.keys().map(|key| key.name.as_str()).collect();
-            output::error(format_args!("there is no service `{unknown}`; there are: {}", known.join(", ")));
-            return Exit::Usage;
-        }
+        Err(exit) => return exit,
     };
     let checks = verification::verify(&config, &catalogue, &services).await;
     let in_sync = checks.iter().all(|check| check.verdict == Standing::InSync);
@@ -85,6 +81,15 @@ fn show_reasons(reasons: &[NameReport]) {
     for NameReport { name, reason } in reasons {
         output::line(paint.doubtful(format_args!("  ! {name}: {reason}")));
     }
+}
+
+/// The services that a person named; an unknown one is shown.
+pub(super) fn chosen_or_show<'a>(catalogue: &'a Catalogue, wanted: &[String]) -> Result<Vec<&'a Service>, Exit> {
+    chosen(catalogue, wanted).map_err(|unknown| {
+        let known: Vec<_> = catalogue.keys().map(|key| key.name.as_str()).collect();
+        output::error(format_args!("there is no service `{unknown}`; there are: {}", known.join(", ")));
+        Exit::Usage
+    })
 }
 
 /// The services that a person named, in the catalogue's order; all when none was named.
@@ -164,7 +169,11 @@ fn painted(paint: Paint, standing: Standing) -> String {
 }
 
 fn show_difference(paint: Paint, check: &Check) {
-    output::line(format_args!("\n{} {} via {}:", check.name, check.record_type, server(check)));
+    let more = match check.names.len().saturating_sub(1) {
+        0 => String::new(),
+        more => format!(" and {more} more names"),
+    };
+    output::line(format_args!("\n{}{more} {} via {}:", check.name, check.record_type, server(check)));
     let differences = [
         ("missing", &check.comparison.missing),
         ("extra", &check.comparison.extra),

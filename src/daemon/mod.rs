@@ -7,6 +7,7 @@
 
 mod backoff;
 pub mod cycle;
+pub mod names;
 mod source_task;
 mod supervise;
 mod systemd;

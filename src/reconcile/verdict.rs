@@ -1,5 +1,7 @@
 //! Whether what was looked up is what shall be there.
 
+use std::collections::BTreeSet;
+
 use crate::model::{Name, Rdata, RecordType, Rrset, Server};
 
 /// How a looked-up RRset differs from the desired one.
@@ -36,8 +38,11 @@ pub struct Check {
     pub service: String,
     /// Where it was looked up; none when resolv.conf was used.
     pub server: Option<Server>,
-    /// Owner name.
+    /// Owner name; that of the service when it is spread over several.
     pub name: Name,
+    /// All names that were looked up, when there are several: what counts is what they hold together.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Name>,
     /// Record type.
     #[serde(rename = "type")]
     pub record_type: RecordType,
@@ -54,8 +59,9 @@ pub struct Check {
 
 /// Compares found data with the desired set; order, case of names and TTL do not matter.
 pub fn compare(desired: &Rrset, found: &[Rdata]) -> (Standing, Comparison) {
+    let all: BTreeSet<_> = found.iter().collect();
     let mut comparison = Comparison {
-        missing: desired.rdatas().iter().filter(|rdata| !found.contains(rdata)).cloned().collect(),
+        missing: desired.rdatas().iter().filter(|rdata| !all.contains(rdata)).cloned().collect(),
         extra: found.iter().filter(|rdata| !desired.contains(rdata)).cloned().collect(),
         different: Vec::new(),
     };
