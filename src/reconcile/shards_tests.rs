@@ -123,6 +123,8 @@ fn bare() -> Zone {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn settled_everybody_is_at_one_name_and_no_name_over_its_limits(before in wish(), wish in wish()) {
         let (live, rounds) = wish.settled(&before.settled(&bare()).0);

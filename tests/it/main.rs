@@ -25,6 +25,7 @@ mod races;
 mod scripted;
 mod secrets;
 mod servers;
+mod shards;
 mod support;
 mod takeover;
 mod tls;

@@ -146,6 +146,13 @@ impl Builder {
     }
 }
 
+/// The difference of one version of a zone from the one before.
+#[derive(Debug, Default)]
+pub(crate) struct Version {
+    pub(crate) lost: Vec<String>,
+    pub(crate) gained: Vec<String>,
+}
+
 /// A running (or stopped) BIND.
 pub(crate) struct Named {
     address: SocketAddr,
@@ -259,6 +266,32 @@ impl Named {
         assert_eq!(soa.len(), 2, "not a whole transfer of {zone}:\n{answer}");
         lines.sort();
         lines
+    }
+
+    /// Every version of the zone after `serial`, in order, from the server's own journal: what each lost and gained.
+    /// Nobody can have read anything else in between.
+    pub(crate) fn versions_since(&self, serial: u32) -> Vec<Version> {
+        let key_file = self.directory.path().join("test.key");
+        let query = format!("IXFR={serial}");
+        let answer = self.dig(&["+noall", "+answer", "-k", key_file.to_str().unwrap(), ZONE, &query]);
+        let lines: Vec<_> = answer.lines().map(single_spaced).collect();
+        // RFC 1995: the new SOA at both ends, and for each version the old SOA before what goes, the new one before
+        // what comes.
+        let inner = lines.get(1..lines.len().saturating_sub(1)).unwrap_or_default();
+        let mut versions: Vec<Version> = Vec::new();
+        let mut comes = true;
+        for line in inner {
+            if line.contains(" IN SOA ") {
+                comes = !comes;
+                if !comes {
+                    versions.push(Version::default());
+                }
+                continue;
+            }
+            let version = versions.last_mut().unwrap_or_else(|| panic!("not incremental:\n{answer}"));
+            if comes { &mut version.gained } else { &mut version.lost }.push(line.clone());
+        }
+        versions
     }
 
     pub(crate) fn serial(&self) -> u32 {

@@ -28,11 +28,16 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it with one job per pair of job name and SRV name.
+    /// Starts it with one job per pair of job name and SRV name, or names with commas between.
     pub(crate) fn start(jobs: &[(&str, &str)]) -> Self {
+        Self::start_scraping("1s", jobs)
+    }
+
+    /// As [`Self::start`], with another `scrape_interval`: for more targets than could be scraped every second.
+    pub(crate) fn start_scraping(interval: &str, jobs: &[(&str, &str)]) -> Self {
         let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
         let address = free_address();
-        let mut text = "global: { scrape_interval: 1s, scrape_timeout: 1s }\nscrape_configs:\n".to_owned();
+        let mut text = format!("global: {{ scrape_interval: {interval}, scrape_timeout: 1s }}\nscrape_configs:\n");
         for (job, name) in jobs {
             let _ = write!(
                 text,
