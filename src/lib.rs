@@ -8,7 +8,8 @@
 //! 2. [`reconcile`] turns all services into the records that each zone shall hold ([`reconcile::desired`]).
 //! 3. [`dns`] reads the live zone from its primary, [`protocol::transfer`] judging every message on the way,
 //!    and gives a [`model::Zone`].
-//! 4. [`reconcile::plan`] compares the two, restricted to what our markers in the zone say is ours. The result
+//! 4. [`reconcile::plan`] compares the two, restricted to what our markers in the zone say is ours. A service too
+//!    large for one name is spread over several there, each instance staying where the zone has it. The result
 //!    is made of [`model::Change`]s, grouped by owner name with the prerequisites that guard them.
 //! 5. [`protocol::update`] packs them into messages by bytes; [`dns`] signs, sends and verifies the answers.
 //! 6. The zone is read back: NOERROR is not success. [`daemon::cycle`] is this whole way, and `plan`, `apply`
@@ -29,7 +30,7 @@
 //! |---|---|
 //! | [`model`] | the nouns: names, records, RRsets, zone, change, service, marker, status |
 //! | [`protocol`] | what the RFCs and the consumers' code say: messages, TSIG, transfers, updates, the lookup |
-//! | [`reconcile`] | our policy: desired set, plan, what to set aside, verdicts |
+//! | [`reconcile`] | our policy: desired set, shards, plan, what to set aside, verdicts |
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
 //! | [`sources`] | service files: reading, checking, watching, keeping the last good content |
 //! | [`api`] | HTTP on the unix socket, both ends |
