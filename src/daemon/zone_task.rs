@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::backoff::Backoff;
 use super::cycle::{Converged, Job, Survey};
 use crate::dns::{DnsError, Primary};
-use crate::model::{DaemonStatus, HeldStatus, Outcome, OwnerId, ZoneStatus};
+use crate::model::{Change, DaemonStatus, HeldStatus, Outcome, OwnerId, ZoneStatus};
 use crate::reconcile::{Desired, SetAside, losing_names};
 
 /// What every zone shall hold, by the zone's place in the configuration; none until the sources were good once.
@@ -40,20 +40,39 @@ struct Memory {
     backoff: Backoff,
 }
 
+/// What reading came to.
+enum Look {
+    /// Nothing can have changed.
+    Settled,
+    /// The zone, and what is to do.
+    Surveyed(Box<Survey>),
+    /// The zone could not be read.
+    Failed(DnsError),
+}
+
 impl ZoneTask {
-    /// Runs until told to stop; a cycle under way is finished first.
+    /// Runs until told to stop. Reading is broken off then, since a server that hangs must not hold up anybody
+    /// else's restart; updates under way are finished first.
     pub(super) async fn run(mut self) {
         let mut memory = Memory::default();
+        let mut stop = self.stop.clone();
         loop {
             let desired = self.desired.borrow_and_update().clone();
             let wait = match desired {
-                Some(desired) => self.cycle(&desired, &mut memory).await,
                 None => self.interval,
+                Some(desired) => {
+                    let look = tokio::select! {
+                        biased;
+                        _ = stop.wait_for(|&stop| stop) => return,
+                        look = self.look(&desired, &memory) => look,
+                    };
+                    self.act(look, &desired, &mut memory).await
+                }
             };
             self.update_status(|zone| zone.next_run = Some(now() + wait.as_secs()));
             tokio::select! {
                 biased;
-                _ = self.stop.wait_for(|&stop| stop) => return,
+                _ = stop.wait_for(|&stop| stop) => return,
                 changed = self.wake.changed() => match changed {
                     Ok(()) => memory.settled = None,
                     Err(_) => return,
@@ -64,19 +83,34 @@ impl ZoneTask {
         }
     }
 
-    /// One cycle; says how long to wait for the next.
-    async fn cycle(&self, desired: &Arc<Vec<Desired>>, memory: &mut Memory) -> Duration {
+    /// Reads what there is to read, and changes nothing.
+    async fn look(&self, desired: &Arc<Vec<Desired>>, memory: &Memory) -> Look {
         if self.is_settled(desired, memory).await {
-            self.update_status(|zone| {
-                zone.last_run = Some(now());
-                if zone.outcome == Outcome::InSync {
-                    zone.last_in_sync = Some(now());
-                }
-            });
-            return self.interval;
+            return Look::Settled;
         }
+        match self.job(&desired[self.index]).survey().await {
+            Ok(survey) => Look::Surveyed(Box::new(survey)),
+            Err(error) => Look::Failed(error),
+        }
+    }
+
+    /// The second half of a cycle; says how long to wait for the next.
+    async fn act(&self, look: Look, desired: &Arc<Vec<Desired>>, memory: &mut Memory) -> Duration {
+        let result = match look {
+            Look::Settled => {
+                self.update_status(|zone| {
+                    zone.last_run = Some(now());
+                    if zone.outcome == Outcome::InSync {
+                        zone.last_in_sync = Some(now());
+                    }
+                });
+                return self.interval;
+            }
+            Look::Surveyed(survey) => self.reconcile(*survey, &desired[self.index], &mut memory.aside).await,
+            Look::Failed(error) => Err(error),
+        };
         memory.settled = None;
-        match self.reconcile(&desired[self.index], &mut memory.aside).await {
+        match result {
             Ok(converged) => {
                 memory.backoff.reset();
                 memory.settled = Some((Arc::clone(desired), converged.left.live.serial()));
@@ -95,6 +129,10 @@ impl ZoneTask {
         }
     }
 
+    fn job<'a>(&'a self, desired: &'a Desired) -> Job<'a> {
+        Job { primary: &self.primary, owner: &self.owner, desired, accepted: None }
+    }
+
     /// Whether nothing can have changed on either side since the last cycle; costs one SOA query.
     async fn is_settled(&self, desired: &Arc<Vec<Desired>>, memory: &Memory) -> bool {
         let Some((last, serial)) = &memory.settled else { return false };
@@ -103,18 +141,16 @@ impl ZoneTask {
         same_wish && !due && self.primary.serial().await.is_ok_and(|live| live == *serial)
     }
 
-    async fn reconcile(&self, desired: &Desired, aside: &mut SetAside) -> Result<Converged, DnsError> {
-        let job = Job { primary: &self.primary, owner: &self.owner, desired, accepted: None };
-        let survey = job.survey().await?;
-        for change in survey.plan.changes() {
-            for line in change.lines() {
+    async fn reconcile(&self, survey: Survey, desired: &Desired, aside: &mut SetAside) -> Result<Converged, DnsError> {
+        if tracing::enabled!(tracing::Level::DEBUG) {
+            for line in survey.plan.changes().flat_map(Change::lines) {
                 tracing::debug!(zone = %self.primary.zone(), "{line}");
             }
         }
         let started = now();
         let held = aside.clone();
         let skip = move |update: &_| held.holds(update, started);
-        let converged = job.converge(survey, &skip).await?;
+        let converged = self.job(desired).converge(survey, &skip).await?;
         for unmet in &converged.unmet {
             aside.record(&unmet.update, unmet.reason.to_string(), now());
         }

@@ -20,13 +20,31 @@ pub struct Place {
 impl Place {
     /// The place of a byte offset in a text.
     pub fn at(file: &Arc<str>, text: &str, offset: usize) -> Self {
-        let before = text.get(..offset).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        Self {
-            file: Arc::clone(file),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        LineIndex::new(text).place(file, text, offset)
+    }
+}
+
+/// Where the lines of a text begin: for many places in one text without reading it again for each.
+#[derive(Debug, Clone)]
+pub struct LineIndex(Vec<usize>);
+
+impl LineIndex {
+    /// Reads a text once.
+    pub fn new(text: &str) -> Self {
+        let after_newlines = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(after_newlines).collect())
+    }
+
+    /// The line of a byte offset, from 1.
+    pub fn line(&self, offset: usize) -> usize {
+        self.0.partition_point(|&start| start <= offset)
+    }
+
+    /// The place of a byte offset in the text that was read.
+    pub fn place(&self, file: &Arc<str>, text: &str, offset: usize) -> Place {
+        let line = self.line(offset);
+        let before = text.get(self.0[line - 1]..offset).unwrap_or_default();
+        Place { file: Arc::clone(file), line, column: before.chars().count() + 1 }
     }
 }
 

@@ -12,7 +12,7 @@ mod status;
 mod zone;
 
 pub use delta::{Change, Line};
-pub use diagnostic::{Diagnostic, Place};
+pub use diagnostic::{Diagnostic, LineIndex, Place};
 pub use marker::{MARKER_LABEL, Marker, MarkerError, OwnerId};
 pub use name::{MAX_LABEL, MAX_NAME, Name, NameError};
 pub use rdata::{MAX_STRING, Rdata, RecordType, Srv, UnknownType};

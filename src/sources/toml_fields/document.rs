@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::model::{Diagnostic, Place};
+use crate::model::{Diagnostic, LineIndex, Place};
 
 /// Why a value is refused, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,7 @@ impl From<String> for Refusal {
 pub(super) struct Document<'t> {
     file: &'t Arc<str>,
     text: &'t Arc<str>,
+    lines: LineIndex,
     /// Lines with a syntax error.
     broken_lines: BTreeSet<usize>,
     /// A table header is among them: which key belongs to which table is a guess.
@@ -40,8 +41,14 @@ pub(super) struct Document<'t> {
 
 impl<'t> Document<'t> {
     pub(super) fn new(file: &'t Arc<str>, text: &'t Arc<str>, syntax_errors: &[toml::de::Error]) -> Self {
-        let mut document =
-            Self { file, text, broken_lines: BTreeSet::new(), broken_header: false, problems: RefCell::default() };
+        let mut document = Self {
+            file,
+            text,
+            lines: LineIndex::new(text),
+            broken_lines: BTreeSet::new(),
+            broken_header: false,
+            problems: RefCell::default(),
+        };
         for error in syntax_errors {
             let span = error.span().unwrap_or(0..0);
             document.broken_lines.insert(document.line(span.start));
@@ -56,11 +63,11 @@ impl<'t> Document<'t> {
     }
 
     fn line(&self, offset: usize) -> usize {
-        self.place(offset).line
+        self.lines.line(offset)
     }
 
     pub(super) fn place(&self, offset: usize) -> Place {
-        Place::at(self.file, self.text, offset)
+        self.lines.place(self.file, self.text, offset)
     }
 
     pub(super) fn report(&self, span: Range<usize>, message: String, help: Option<String>) {
