@@ -1,5 +1,6 @@
 //! `srvctl apply`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::args::ApplyArgs;
@@ -106,6 +107,17 @@ fn failures(converged: &Converged) -> Vec<NameReport> {
     converged.unmet.iter().map(failure).collect()
 }
 
+/// Each reason once, with the names that it stopped: a key without rights stops hundreds for one reason.
+fn show_failures(failures: &[NameReport]) {
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for NameReport { name, reason } in failures {
+        by_reason.entry(reason).or_default().push(name.to_string());
+    }
+    for (reason, names) in by_reason {
+        output::error(format_args!("{}: {reason}", names.join(", ")));
+    }
+}
+
 fn show(primary: &Primary, result: &Result<Converged, DnsError>) {
     let converged = match result {
         Ok(converged) => converged,
@@ -122,9 +134,7 @@ fn show(primary: &Primary, result: &Result<Converged, DnsError>) {
             converged.left.live.serial()
         ));
     }
-    for NameReport { name, reason } in failures(converged) {
-        output::error(format_args!("{name}: {reason}"));
-    }
+    show_failures(&failures(converged));
     plan::show_held(&converged.left);
     for conflict in &converged.left.plan.conflicts {
         output::error(format_args!("{}: {}", conflict.name, conflict.obstacle));

@@ -5,17 +5,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::Format;
 use super::exit::Exit;
+use super::output;
 use super::output::Paint;
-use super::{load, output};
-use crate::api;
 use crate::model::{DaemonStatus, Outcome, ZoneStatus};
+use crate::{api, config};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
-    let config = match load::config(flag) {
-        Ok(config) => config,
-        Err(exit) => return exit,
+    let socket = match config::socket(&config::locate(flag)) {
+        Ok(socket) => socket,
+        Err(error) => {
+            output::diagnostics(&[error]);
+            return Exit::Failed;
+        }
     };
-    match api::status(&config.api.socket).await {
+    match api::status(&socket).await {
         Ok(status) => {
             if format.json {
                 output::json(&status);

@@ -111,17 +111,34 @@ pub fn locate(flag: Option<PathBuf>) -> PathBuf {
     flag.or_else(from_environment).unwrap_or_else(|| PathBuf::from(defaults::CONFIG))
 }
 
+/// Where the daemon's socket is, read without keys and in spite of whatever else is wrong in the file: whoever
+/// may not read the key, or has just broken the configuration, wants to know how the daemon stands all the more.
+///
+/// # Errors
+/// When the file cannot be read at all.
+pub fn socket(path: &Path) -> Result<PathBuf, Diagnostic> {
+    let text = read_text(path)?;
+    let (table, _) = toml::de::DeTable::parse_recoverable(&text);
+    let api = table.get_ref().get("api").and_then(|api| api.get_ref().get("socket"));
+    let socket = api.and_then(|socket| socket.get_ref().as_str()).unwrap_or(defaults::SOCKET);
+    Ok(path.parent().unwrap_or(Path::new("")).join(socket))
+}
+
 /// Loads a configuration with its key files.
 ///
 /// # Errors
 /// Everything that is wrong with it, at once.
 pub fn load(path: &Path) -> Result<Config, Vec<Diagnostic>> {
-    let shown = path.to_string_lossy();
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        let help = "name another file with `--config FILE` or in `$SRVCTL_CONFIG`";
-        vec![Diagnostic::about_file(&*shown, format!("the configuration cannot be read: {error}")).help(help)]
-    })?;
+    let text = read_text(path).map_err(|error| vec![error])?;
     read::config(path, &text.into())
+}
+
+fn read_text(path: &Path) -> Result<String, Diagnostic> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let help = "name another file with `--config FILE` or in `$SRVCTL_CONFIG`";
+        let message = format!("the configuration cannot be read: {error}");
+        Diagnostic::about_file(&*path.to_string_lossy(), message).help(help)
+    })
 }
 
 #[cfg(test)]

@@ -103,6 +103,33 @@ fn additions_never_open_the_guard() {
     assert_eq!(again.held.unwrap().id, id, "the id speaks of the removals alone");
 }
 
+/// A service of twenty instances: at its own name in one zone state, at a shard too in another.
+#[test]
+fn an_instance_that_moves_to_another_shard_is_not_removed() {
+    let key = crate::model::ServiceKey { name: "n".into(), proto: "tcp".into(), zone: zone([]).origin().clone() };
+    let srv =
+        |index: u16| Rdata::srv(&crate::model::Srv { priority: 0, weight: 0, port: 9000 + index, target: host(0) });
+    let names = [key.owner_name().unwrap(), key.shard_name(1).unwrap()];
+    let live_with = |at_shard: std::ops::Range<u16>| {
+        let mut live = zone([]);
+        for (name, instances) in names.iter().zip([0..20, at_shard]) {
+            instances.for_each(|index| live.insert(Record { name: name.clone(), ttl: 300, rdata: srv(index) }));
+            let marker = Marker { owner: owner(), types: [RecordType::SRV].into() };
+            let marker_name = Marker::name_for(name).unwrap();
+            live.insert(Record { name: marker_name, ttl: 300, rdata: marker.to_rdata() });
+        }
+        live
+    };
+    let mut wanted = desired([]);
+    for (name, instances) in names.iter().zip([10..20, 0..10]) {
+        let sets = BTreeMap::from([(RecordType::SRV, Rrset::new(300, instances.map(srv)).unwrap())]);
+        wanted.names.insert(name.clone(), sets);
+    }
+    assert_eq!(judge(&wanted, &live_with(0..10), 30, None).held, None, "all ten are at the shard");
+    let held = judge(&wanted, &live_with(0..1), 30, None).held.unwrap();
+    assert_eq!(held.removed, 9, "nine are nowhere else yet");
+}
+
 #[test]
 fn a_replacement_is_no_removal() {
     let live = zone(0..20);

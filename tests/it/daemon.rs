@@ -178,6 +178,22 @@ fn one_socket_has_one_daemon() {
 }
 
 #[test]
+fn status_needs_neither_the_key_nor_a_good_configuration() {
+    let named = Named::start();
+    let workspace = example(&named, "30s");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    let config = std::fs::read_to_string(workspace.config()).unwrap();
+    std::fs::write(workspace.config(), config.replace("key_file", "no_such_key") + "\n[nonsense\n").unwrap();
+    workspace.expect(0, &["status"]);
+    daemon.signal("HUP");
+    let broken = |status: &serde_json::Value| !status["config_error"].is_null();
+    let status = daemon.wait_until("the broken configuration shows", broken);
+    assert!(status["config_error"].as_str().unwrap().contains("nonsense"), "{status}");
+    workspace.expect(3, &["status"]);
+}
+
+#[test]
 fn status_without_a_daemon_says_so_in_one_line() {
     let named = Named::start();
     let workspace = example(&named, "1h");
