@@ -41,7 +41,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    runtime.block_on(dispatch(cli)).into()
+    let exit = runtime.block_on(dispatch(cli));
+    // A name resolution that hangs in the system's resolver must not hold up the end.
+    runtime.shutdown_background();
+    exit.into()
 }
 
 async fn dispatch(cli: Cli) -> Exit {

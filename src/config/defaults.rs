@@ -20,5 +20,8 @@ pub const TTL: u32 = 300;
 /// BIND's `max-records-per-type` (from 9.18.28 on): it refuses the 101st record of a set.
 pub const MAX_RECORDS_PER_RRSET: u32 = 100;
 
+/// BIND writes its journal to the disk before it answers an update, and a busy disk takes its time.
+pub const TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Percent. An ordinary change takes a few records away; a third of everything is a broken source.
 pub const MAX_DELETE_PERCENT: u8 = 30;

@@ -70,6 +70,8 @@ pub struct ZoneConfig {
     pub ttl: u32,
     /// Records per RRset that the primary accepts.
     pub max_records_per_rrset: u32,
+    /// How long the primary may stay silent in an exchange.
+    pub timeout: Duration,
     /// Share of the owned records that one plan may remove without a person's word, percent.
     pub max_delete_percent: u8,
     /// Where the primary's NOTIFY messages arrive. Accepted and kept, not used yet.
@@ -90,7 +92,8 @@ pub enum VerifyThrough {
 impl ZoneConfig {
     /// The zone's primary, to be spoken to as configured. Opens nothing yet.
     pub fn primary(&self) -> Primary {
-        let primary = Primary::new(self.name.clone(), self.primary.clone(), &self.key).over(self.transport.clone());
+        let primary = Primary::new(self.name.clone(), self.primary.clone(), &self.key);
+        let primary = primary.over(self.transport.clone()).waiting(self.timeout);
         match &self.transfer_key {
             Some(key) => primary.reading_with(key),
             None => primary,

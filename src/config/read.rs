@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,10 @@ use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults
 const MAX_RECORDS_LIMIT: u32 = 3_000;
 
 /// Shorter intervals are load without use, longer ones are a daemon that sleeps.
-const INTERVAL_RANGE: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+
+/// Less is impatience with a disk, more is a daemon that hangs.
+const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
 
 pub(super) fn config(path: &Path, text: &Arc<str>) -> Result<Config, Vec<Diagnostic>> {
     let file: Arc<str> = path.to_string_lossy().into();
@@ -84,16 +88,23 @@ fn default_daemon() -> DaemonConfig {
 
 fn daemon(fields: &mut Fields<'_, '_>, directory: &Path) -> DaemonConfig {
     let state_dir = path(fields, "state_dir", directory);
-    let interval = fields.parsed("interval", |text| {
-        let interval = parse_duration(text)?;
-        let fits = INTERVAL_RANGE.contains(&interval);
-        fits.then_some(interval).ok_or_else(|| format!("`interval` must be from 1s to 24h, not {text}"))
-    });
+    let interval = duration(fields, "interval", INTERVAL_RANGE, "from 1s to 24h");
     let default = default_daemon();
-    DaemonConfig {
-        state_dir: state_dir.unwrap_or(default.state_dir),
-        interval: interval.map_or(default.interval, Spanned::into_inner),
-    }
+    DaemonConfig { state_dir: state_dir.unwrap_or(default.state_dir), interval: interval.unwrap_or(default.interval) }
+}
+
+fn duration(
+    fields: &mut Fields<'_, '_>,
+    key: &'static str,
+    range: RangeInclusive<Duration>,
+    in_words: &str,
+) -> Option<Duration> {
+    let parse = |text: &str| {
+        let duration = parse_duration(text)?;
+        let fits = range.contains(&duration);
+        fits.then_some(duration).ok_or_else(|| format!("`{key}` must be {in_words}, not {text}"))
+    };
+    fields.parsed(key, parse).map(Spanned::into_inner)
 }
 
 fn api(fields: &mut Fields<'_, '_>, directory: &Path) -> ApiConfig {
@@ -124,6 +135,7 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     let transfer_key = self::key(fields, "transfer_key_file", sha1, keys).map(|(_, key)| key);
     let ttl = fields.integer("ttl", TTL_RANGE).unwrap_or(defaults::TTL);
     let max_records = fields.integer("max_records_per_rrset", 1..=MAX_RECORDS_LIMIT);
+    let timeout = duration(fields, "timeout", TIMEOUT_RANGE, "from 1s to 10m");
     let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());
     let notify_listen = fields.parsed("notify_listen", |text| {
         let wrong = |_| format!("`{text}` is not an address to listen on: write `127.0.0.1:5301` or `[::1]:5301`");
@@ -154,6 +166,7 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
         transfer_key,
         ttl,
         max_records_per_rrset: max_records.unwrap_or(defaults::MAX_RECORDS_PER_RRSET),
+        timeout: timeout.unwrap_or(defaults::TIMEOUT),
         max_delete_percent: max_delete.unwrap_or(defaults::MAX_DELETE_PERCENT),
         notify_listen: notify_listen.map(Spanned::into_inner),
     })

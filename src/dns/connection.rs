@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
@@ -20,8 +21,8 @@ use crate::model::Server;
 
 /// How long a TCP connection may take to come up, and a TLS handshake on it.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// How long the server may stay silent in an exchange: BIND writes its journal to disk before it answers.
-const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+/// How long the server may stay silent, when nothing else is said, in an exchange: BIND writes its journal to disk before it answers.
+pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// Bytes read from the socket at once.
 const READ_BUFFER: usize = 128 * 1024;
 
@@ -36,6 +37,8 @@ pub(super) struct Connection {
     server: Server,
     stream: BufReader<Box<dyn Stream>>,
     over_tls: bool,
+    /// How long the server may stay silent.
+    patience: Duration,
     /// Whether anything has come. BIND closes without a word what it does not want to talk to, bare connections to
     /// its TLS port and clients without the certificate that it wants.
     heard: bool,
@@ -44,14 +47,14 @@ pub(super) struct Connection {
 impl Connection {
     /// # Errors
     /// When the server cannot be reached, or over TLS is not who it should be.
-    pub(super) async fn open(server: &Server, transport: &Transport) -> Result<Self, DnsError> {
+    pub(super) async fn open(server: &Server, transport: &Transport, patience: Duration) -> Result<Self, DnsError> {
         let bare = connect(server).await?;
         let stream: Box<dyn Stream> = match transport {
             Transport::Tcp => Box::new(bare),
             Transport::Tls(tls) => shake_hands(bare, server, tls).await?,
         };
         let stream = BufReader::with_capacity(READ_BUFFER, stream);
-        Ok(Self { server: server.clone(), stream, over_tls: *transport != Transport::Tcp, heard: false })
+        Ok(Self { server: server.clone(), stream, over_tls: *transport != Transport::Tcp, patience, heard: false })
     }
 
     /// Sends one message. `doing` says what for, in the words of an error.
@@ -61,7 +64,7 @@ impl Connection {
         framed.extend_from_slice(&length.to_be_bytes());
         framed.extend_from_slice(message);
         let stream = self.stream.get_mut();
-        let sent = timeout(SILENCE_LIMIT, async {
+        let sent = timeout(self.patience, async {
             stream.write_all(&framed).await?;
             stream.flush().await // TLS keeps what the socket did not take
         });
@@ -71,7 +74,7 @@ impl Connection {
 
     /// Receives the next message. `got` says how far things came before, for the error.
     pub(super) async fn receive(&mut self, doing: &'static str, got: &str) -> Result<Vec<u8>, DnsError> {
-        let received = timeout(SILENCE_LIMIT, async {
+        let received = timeout(self.patience, async {
             let length = self.stream.read_u16().await?;
             let mut message = vec![0; usize::from(length)];
             self.stream.read_exact(&mut message).await?;
@@ -105,17 +108,29 @@ impl Connection {
                 Some(problem) => Err(DnsError::Tls { server, problem }),
                 None => Err(DnsError::Broken { server, doing, source }),
             },
-            Err(_) => Err(DnsError::Timeout { server, doing, limit: SILENCE_LIMIT }),
+            Err(_) => Err(DnsError::Timeout { server, doing, limit: self.patience }),
         }
     }
 }
 
+/// The addresses of a server. The system's resolver has no limit of its own.
+pub(super) async fn addresses(server: &Server) -> Result<Vec<SocketAddr>, DnsError> {
+    let failed = |source| DnsError::Resolve { server: server.clone(), source };
+    let resolving = tokio::net::lookup_host((server.host.as_str(), server.port));
+    let found = match timeout(CONNECT_LIMIT, resolving).await {
+        Ok(found) => found.map_err(failed)?.collect::<Vec<_>>(),
+        Err(_) => return Err(failed(io::Error::new(io::ErrorKind::TimedOut, "no answer within 5 s"))),
+    };
+    if found.is_empty() {
+        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+    }
+    Ok(found)
+}
+
 async fn connect(server: &Server) -> Result<TcpStream, DnsError> {
-    let resolve = |source| DnsError::Resolve { server: server.clone(), source };
     let connect = |source| DnsError::Connect { server: server.clone(), source };
-    let addresses = tokio::net::lookup_host((server.host.as_str(), server.port)).await.map_err(resolve)?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
+    for address in addresses(server).await? {
         match timeout(CONNECT_LIMIT, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true).map_err(connect)?;

@@ -1,11 +1,13 @@
 //! The zone's primary server: reading the zone, updating it, asking for its serial.
 
+use std::time::Duration;
+
 use hickory_net::client::{Client, ClientHandle};
 use hickory_net::runtime::TokioRuntimeProvider;
 use hickory_net::udp::UdpClientStream;
 use hickory_proto::rr::{DNSClass, RData};
 
-use super::connection::Connection;
+use super::connection::{self, Connection, SILENCE_LIMIT};
 use super::error::DnsError;
 use super::key::TsigKey;
 use super::transport::Transport;
@@ -28,6 +30,7 @@ pub struct Primary {
     zone: Name,
     server: Server,
     transport: Transport,
+    patience: Duration,
     updates: Signer,
     transfers: Signer,
 }
@@ -58,7 +61,14 @@ impl Primary {
     /// The primary of `zone`, spoken to with `key` over TCP.
     pub fn new(zone: Name, server: Server, key: &TsigKey) -> Self {
         let signer = Signer::new(key);
-        Self { zone, server, transport: Transport::Tcp, updates: signer.clone(), transfers: signer }
+        let patience = SILENCE_LIMIT;
+        Self { zone, server, transport: Transport::Tcp, patience, updates: signer.clone(), transfers: signer }
+    }
+
+    /// The same with another limit for how long the server may stay silent in an exchange.
+    #[must_use]
+    pub fn waiting(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The same over another transport.
@@ -187,7 +197,7 @@ impl Primary {
     }
 
     async fn connect(&self) -> Result<Connection, DnsError> {
-        Connection::open(&self.server, &self.transport).await
+        Connection::open(&self.server, &self.transport, self.patience).await
     }
 
     fn unreadable(&self, doing: &'static str, source: wire::WireError) -> DnsError {
@@ -224,9 +234,7 @@ impl Primary {
 
     async fn serial_over_udp(&self) -> Result<u32, DnsError> {
         let failed = |why: String| DnsError::Serial { zone: self.zone.clone(), server: self.server.clone(), why };
-        let host = (self.server.host.as_str(), self.server.port);
-        let mut addresses = tokio::net::lookup_host(host).await.map_err(|error| failed(error.to_string()))?;
-        let address = addresses.next().ok_or_else(|| failed("the server's name has no address".to_owned()))?;
+        let address = connection::addresses(&self.server).await?[0];
         let stream = UdpClientStream::builder(address, TokioRuntimeProvider::new()).build();
         let (mut client, background) = Client::<TokioRuntimeProvider>::from_sender(stream);
         let name =

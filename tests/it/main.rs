@@ -26,6 +26,7 @@ mod scripted;
 mod secrets;
 mod servers;
 mod shards;
+mod silence;
 mod support;
 mod takeover;
 mod tls;
