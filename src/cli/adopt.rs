@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use super::args::{AdoptArgs, TakeoverArgs};
 use super::exit::Exit;
-use super::plan::{self, Surveyed};
+use super::plan::{self, NameReport, Surveyed};
 use super::{load, output};
 use crate::dns::Primary;
 use crate::model::{Change, Name, OwnerId};
@@ -28,6 +30,33 @@ pub(super) async fn release(flag: Option<PathBuf>, args: &TakeoverArgs) -> Exit 
     .await
 }
 
+/// What was done, or would be; also the JSON of both commands.
+#[derive(Default, Serialize)]
+struct Report {
+    dry_run: bool,
+    /// Zone-file lines, `+` and `-`.
+    changes: Vec<String>,
+    /// Names that are as they should be already.
+    unchanged: Vec<Name>,
+    failures: Vec<NameReport>,
+}
+
+impl Report {
+    fn fail(&mut self, name: &Name, reason: impl std::fmt::Display) {
+        self.failures.push(NameReport { name: name.clone(), reason: format!("{reason}") });
+    }
+
+    fn show(&self) {
+        self.changes.iter().for_each(output::line);
+        for name in &self.unchanged {
+            output::line(format_args!("{name} is ours already, and as the services ask"));
+        }
+        for NameReport { reason, .. } in &self.failures {
+            output::error(reason);
+        }
+    }
+}
+
 /// Reads the zones, plans every name, and sends what was planned. One name that cannot be done stops no other.
 async fn run(
     flag: Option<PathBuf>,
@@ -39,33 +68,36 @@ async fn run(
         Err(exit) => return exit,
     };
     let surveys = plan::survey_zones(&config, desired, None).await;
+    let mut report = Report { dry_run: args.dry_run, ..Report::default() };
     let mut updates: Vec<Vec<NameUpdate>> = vec![Vec::new(); surveys.len()];
-    let mut failed = false;
     for name in &args.names {
         let Some(index) = zone_of(&surveys, name) else {
-            output::error(format_args!("{name} lies in no zone of the configuration"));
-            failed = true;
+            report.fail(name, format_args!("{name} lies in no zone of the configuration"));
             continue;
         };
         if let Err(error) = &surveys[index].1 {
-            output::error(error);
-            failed = true;
+            report.fail(name, error);
             continue;
         }
         match plan_name(&config.zones[index].owner, &surveys[index], name) {
             Ok(Some(update)) => updates[index].push(update),
-            Ok(None) => output::line(format_args!("{name} is ours already, and as the services ask")),
-            Err(error) => {
-                output::error(error);
-                failed = true;
-            }
+            Ok(None) => report.unchanged.push(name.clone()),
+            Err(error) => report.fail(name, error),
         }
     }
-    for ((primary, _), updates) in surveys.iter().zip(&updates) {
-        updates.iter().flat_map(|update| &update.changes).flat_map(Change::lines).for_each(output::line);
-        failed |= !args.dry_run && !updates.is_empty() && !send(primary, updates).await;
+    for ((primary, _), updates) in surveys.iter().zip(&updates).filter(|(_, updates)| !updates.is_empty()) {
+        let lines = updates.iter().flat_map(|update| &update.changes).flat_map(Change::lines);
+        report.changes.extend(lines.map(|line| line.to_string()));
+        if !args.dry_run {
+            send(primary, updates, &mut report).await;
+        }
     }
-    if failed { Exit::Failed } else { Exit::Done }
+    if args.format.json {
+        output::json(&report);
+    } else {
+        report.show();
+    }
+    if report.failures.is_empty() { Exit::Done } else { Exit::Failed }
 }
 
 /// The zone with the longest name that this one lies in.
@@ -74,19 +106,16 @@ fn zone_of(surveys: &[Surveyed], name: &Name) -> Option<usize> {
     inside.max_by_key(|(_, (primary, _))| primary.zone().len()).map(|(index, _)| index)
 }
 
-/// Whether all of it was done.
-async fn send(primary: &Primary, updates: &[NameUpdate]) -> bool {
+async fn send(primary: &Primary, updates: &[NameUpdate], report: &mut Report) {
     match primary.push(updates).await {
         Err(error) => {
-            output::error(format_args!("{error}. Some of it may have been done: run `srvctl owned`"));
-            false
+            report.fail(primary.zone(), format_args!("{error}. Some of it may have been done: run `srvctl owned`"));
         }
         Ok(pushed) => {
             for refused in &pushed.refused {
                 let why = refused.rcode.explain_update();
-                output::error(format_args!("{}: {} ({why})", refused.name, refused.rcode));
+                report.fail(&refused.name, format_args!("{}: {} ({why})", refused.name, refused.rcode));
             }
-            pushed.refused.is_empty()
         }
     }
 }

@@ -97,6 +97,9 @@ pub struct TakeoverArgs {
     /// Show what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
 }
 
 /// Arguments of `adopt`.

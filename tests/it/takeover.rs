@@ -29,6 +29,9 @@ fn a_foreign_name_is_adopted_record_by_record_or_replaced() {
     assert!(shown.stdout.contains("- _jenkins._tcp.internal.local. 60 IN SRV 1 1 1 old.internal.local."), "{shown:?}");
     assert_lines("after refusal and dry run", &named.zone_text(), &before);
 
+    let shown = workspace.json(&["adopt", "--replace", "--dry-run", "--json", "_jenkins._tcp.internal.local"]);
+    assert_eq!((&shown["dry_run"], &shown["failures"]), (&true.into(), &serde_json::json!([])), "{shown}");
+
     workspace.expect(0, &["adopt", "--replace", "_jenkins._tcp.internal.local", "centos9-vm.internal.local."]);
     workspace.converge();
     let apex =
