@@ -64,7 +64,7 @@ fn reasons(surveys: &[plan::Surveyed]) -> Vec<NameReport> {
                 }
                 let waiting = survey.guarded.updates.len();
                 if waiting > 0 {
-                    let reason = format!("{waiting} names are not published yet: `srvctl plan` shows them");
+                    let reason = format!("{waiting} names wait for a change: `srvctl plan` shows it");
                     reasons.push(NameReport { name: zone.clone(), reason });
                 }
             }
