@@ -28,7 +28,7 @@ pub enum Command {
     Check(Format),
     /// Show what would change in the zones: `+` and `-` zone-file lines, grouped by name
     ///
-    /// Reads every zone by a signed transfer and compares. Changes nothing. Exits 3 when there are differences.
+    /// Reads every zone by a signed transfer and compares. Changes nothing. Exits 3 when there are differences, 4 when a guard holds them.
     Plan(Format),
     /// Make the zones equal to the desired services, once, without a daemon
     ///
@@ -54,7 +54,7 @@ pub enum Command {
     Dig(DigArgs),
     /// Look every desired record up as Prometheus does, through every configured server
     ///
-    /// Exits 3 when anything is missing, extra, different or unknown.
+    /// Exits 3 when anything is missing, extra, different or unknown, and says why as far as the zone tells.
     Verify(VerifyArgs),
     /// Print the names to look a service up under, one per line, for the `names` of a scrape configuration
     ///
@@ -62,7 +62,7 @@ pub enum Command {
     Names(NamesArgs),
     /// Ask the running daemon how each zone stands
     ///
-    /// Exits 3 when a zone is not in sync or a file is broken.
+    /// Exits 3 when a zone is not in sync or a file is broken, 4 when a guard holds a plan.
     Status(Format),
 }
 

@@ -36,7 +36,7 @@ pub struct Config {
 /// `[daemon]`: the long-running reconciler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaemonConfig {
-    /// Where it keeps what must survive a restart.
+    /// Where it may keep what must survive a restart; made at start, and empty today.
     pub state_dir: PathBuf,
     /// Time between full checks when nothing signals a change.
     pub interval: Duration,
