@@ -1,5 +1,7 @@
 //! Record data of any type as people read it.
 
+use std::fmt::{self, Write as _};
+
 use hickory_proto::rr::{RData, RecordType as LibraryType};
 use hickory_proto::serialize::binary::{BinDecoder, Restrict};
 
@@ -12,7 +14,12 @@ pub fn presentation(rdata: &Rdata) -> String {
     if !own.starts_with("\\# ") {
         return own;
     }
-    read(rdata).map_or(own, |known| known.to_string())
+    let mut known = String::new();
+    match read(rdata).map(|data| write!(known, "{data}")) {
+        Some(Ok(())) => known,
+        // The library reads some data that it cannot show.
+        Some(Err(fmt::Error)) | None => own,
+    }
 }
 
 fn read(rdata: &Rdata) -> Option<RData> {
@@ -36,5 +43,7 @@ mod tests {
         assert_eq!(presentation(&Rdata::a([10, 0, 0, 1].into())), "10.0.0.1");
         assert_eq!(presentation(&Rdata::from_wire(RecordType(65280), [1])), r"\# 1 01");
         assert_eq!(presentation(&Rdata::from_wire(RecordType::MX, [1])), r"\# 1 01");
+        // The library reads OPT and cannot show it.
+        assert_eq!(presentation(&Rdata::from_wire(RecordType::OPT, [])), r"\# 0");
     }
 }
