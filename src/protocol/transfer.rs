@@ -50,6 +50,7 @@ enum State {
     Start,
     Inside { soa: Rdata },
     Whole,
+    Broken,
 }
 
 impl Transfer {
@@ -68,6 +69,14 @@ impl Transfer {
     /// # Errors
     /// When the message is no part of a proper transfer; the transfer is over then.
     pub fn message(&mut self, bytes: &[u8]) -> Result<bool, TransferError> {
+        let taken = self.take(bytes);
+        if taken.is_err() {
+            self.state = State::Broken;
+        }
+        taken
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<bool, TransferError> {
         self.messages += 1;
         let message = self.messages;
         let parsed = Message::parse(bytes).map_err(|source| TransferError::Unreadable { message, source })?;
@@ -111,11 +120,12 @@ impl Transfer {
             State::Inside { .. } if record.name.is_within(self.zone.origin()) => self.zone.insert(record),
             State::Inside { .. } => {} // RFC 5936 section 2.2.6 lets a zone's glue lie outside; it is not ours to manage
             State::Whole => return Err(malformed("goes on after the zone's last record")),
+            State::Broken => return Err(malformed("comes after one that was refused")),
         }
         Ok(())
     }
 
-    /// The zone, when it is whole.
+    /// The zone, when it is whole and no message was refused.
     pub fn into_zone(self) -> Option<Zone> {
         matches!(self.state, State::Whole).then_some(self.zone)
     }
@@ -183,6 +193,17 @@ mod tests {
         let without_last = lying.len() - message(ID, 0x8400, &[soa(7)]).len() + message(ID, 0x8400, &[]).len();
         lying.truncate(without_last);
         assert!(matches!(run(&[lying]), Err(TransferError::Malformed { .. })));
+    }
+
+    #[test]
+    fn a_refused_message_ends_it_for_good() {
+        for wrong in [message(ID, 0x8400, &[a("a")]), message(ID, 0x8405, &[])] {
+            let mut transfer = Transfer::new(ID, origin());
+            assert_eq!(transfer.message(&message(ID, 0x8400, &[soa(7), soa(7)])), Ok(true));
+            assert!(transfer.message(&wrong).is_err());
+            assert!(transfer.message(&message(ID, 0x8400, &[soa(7), soa(7)])).is_err());
+            assert_eq!(transfer.into_zone(), None);
+        }
     }
 
     #[test]
