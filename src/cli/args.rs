@@ -28,7 +28,8 @@ pub enum Command {
     Check(Format),
     /// Show what would change in the zones: `+` and `-` zone-file lines, grouped by name
     ///
-    /// Reads every zone by a signed transfer and compares. Changes nothing. Exits 3 when there are differences, 4 when a guard holds them.
+    /// Reads every zone by a signed transfer and compares. Changes nothing. Exits 3 when there are
+    /// differences, 4 when a guard holds them.
     Plan(Format),
     /// Make the zones equal to the desired services, once, without a daemon
     ///
