@@ -33,6 +33,9 @@ cargo fmt --check
 step "lints"
 cargo clippy --locked --all-targets -- -D warnings
 
+step "fuzz targets"
+cargo check --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-default-features
+
 step "documentation"
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
 

@@ -1,0 +1,28 @@
+//! Any text as a service file: services that can be published, or errors that can be shown.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use srvctl::model::Name;
+use srvctl::sources;
+
+fuzz_target!(|text: &str| {
+    let zones: Vec<Name> = ["internal.local", "sub.internal.local"].map(|zone| zone.parse().expect("a name")).into();
+    // With one zone `zone` is optional.
+    for zones in [&zones[..], &zones[..1]] {
+        match sources::parse(&"fuzz.toml".into(), &text.into(), zones) {
+            Ok(services) => {
+                for service in services {
+                    assert!(service.key.owner_name().is_ok_and(|name| name.is_within(&service.key.zone)));
+                    assert!(!service.instances.is_empty());
+                }
+            }
+            Err(errors) => {
+                assert!(!errors.is_empty());
+                for error in errors {
+                    assert!(!error.to_string().is_empty());
+                    let _ = error.place();
+                }
+            }
+        }
+    }
+});
