@@ -6,15 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::{EXAMPLE, JENKINS, Key, Named, Settings, Workspace, bare, free_address};
-
-fn example(named: &Named) -> Workspace {
-    let workspace = Workspace::new(named);
-    for (file, text) in EXAMPLE {
-        workspace.write_service(file, text);
-    }
-    workspace
-}
+use crate::support::{JENKINS, Key, Named, Settings, Workspace, bare, free_address};
 
 /// Compares with the file of that name under tests/golden; `SRVCTL_UPDATE_GOLDEN=1` writes it instead.
 fn assert_golden(file: &str, actual: &str) {
@@ -37,7 +29,7 @@ fn neutral(text: &str, named: &Named, workspace: &Workspace) -> String {
 #[test]
 fn plans_as_in_the_golden_files() {
     let named = Named::builder().records("_srvctl.old TXT \"v=1 owner=test1 types=A\"\nold A 192.0.2.9").start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     let first = workspace.expect(3, &["plan"]);
     assert_golden("plan-of-an-empty-zone.txt", &neutral(&first.stdout, &named, &workspace));
     workspace.expect(0, &["apply"]);
@@ -51,7 +43,7 @@ fn plans_as_in_the_golden_files() {
 #[test]
 fn plan_lines_are_zone_file_lines_grouped_by_name() {
     let named = Named::start();
-    let plan = example(&named).expect(3, &["plan"]);
+    let plan = Workspace::example(&named).expect(3, &["plan"]);
     let owners: Vec<_> = plan
         .stdout
         .lines()
@@ -71,7 +63,7 @@ fn plan_lines_are_zone_file_lines_grouped_by_name() {
 #[test]
 fn check_passes_good_files() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(0, &["check"]);
     assert_eq!(named.serial(), 1);
 }
@@ -119,7 +111,7 @@ fn check_tells_all_errors_at_once_with_their_places() {
 #[test]
 fn check_fails_without_the_key_file() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     fs::remove_file(workspace.path().join("zone.key")).unwrap();
     let output = workspace.expect(1, &["check"]);
     assert!(output.stderr.contains("zone.key"), "{output:?}");
@@ -168,7 +160,7 @@ fn help_and_version_succeed() {
 #[test]
 fn dig_short_prints_the_data() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(0, &["apply"]);
     let server = format!("@{}", named.address());
     let both = ["10 10 8080 centos9-vm.internal.local.", "10 20 8080 centos9-vm2.internal.local."];
@@ -189,7 +181,7 @@ fn dig_short_prints_the_data() {
 #[test]
 fn dig_shows_the_targets_that_prometheus_would_scrape() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(0, &["apply"]);
     let server = format!("@{}", named.address());
     let output = bare(&["dig", "_jenkins._tcp.internal.local", &server]);
@@ -205,7 +197,7 @@ fn dig_shows_the_targets_that_prometheus_would_scrape() {
 #[test]
 fn verify_of_one_service_looks_at_that_one_only() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(0, &["apply"]);
     named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
     workspace.expect(0, &["verify", "node-exporter"]);

@@ -2,20 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Named, Workspace, assert_lines, strings};
-
-fn example(named: &Named) -> Workspace {
-    let workspace = Workspace::new(named);
-    for (file, text) in EXAMPLE {
-        workspace.write_service(file, text);
-    }
-    workspace
-}
+use crate::support::{EXAMPLE_RECORDS, Named, Workspace, assert_lines, strings};
 
 #[test]
 fn an_empty_zone_becomes_the_example() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(3, &["plan"]);
     assert_eq!(named.serial(), 1, "a plan changes nothing");
     workspace.expect(0, &["apply"]);
@@ -26,7 +18,7 @@ fn an_empty_zone_becomes_the_example() {
 #[test]
 fn a_second_apply_sends_nothing() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(0, &["apply"]);
     let (serial, log) = (named.serial(), named.log().matches("updating zone").count());
     let again = workspace.json(&["apply", "--json"]);
@@ -38,7 +30,7 @@ fn a_second_apply_sends_nothing() {
 #[test]
 fn dry_run_is_plan() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     for arguments in [vec!["plan"], vec!["plan", "--json"]] {
         let plan = workspace.expect(3, &arguments);
         let mut dry_run = vec!["apply", "--dry-run"];
@@ -51,7 +43,7 @@ fn dry_run_is_plan() {
 #[test]
 fn plan_tells_every_change_as_data() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     let plan = workspace.json(&["plan", "--json"]);
     let zone = &plan["zones"][0];
     assert_eq!(zone["zone"], json!("internal.local."));
@@ -72,7 +64,7 @@ fn plan_tells_every_change_as_data() {
 #[test]
 fn apply_counts_what_it_did() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     let applied = workspace.json(&["apply", "--json"]);
     let zone = &applied["zones"][0];
     let published = EXAMPLE_RECORDS.len() - 2; // the bare zone's own two
@@ -84,7 +76,7 @@ fn apply_counts_what_it_did() {
 #[test]
 fn drift_inside_what_we_own_is_repaired() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(0, &["apply"]);
     named.nsupdate(
         "zone internal.local\n\
@@ -102,7 +94,7 @@ fn drift_inside_what_we_own_is_repaired() {
 #[test]
 fn verify_proves_what_prometheus_would_discover() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.expect(3, &["verify"]);
     workspace.expect(0, &["apply"]);
     workspace.expect(0, &["verify"]);

@@ -17,14 +17,6 @@ fn policy(rules: &str) -> Named {
     Named::builder().zone_options(&format!("{TRANSFER} update-policy {{ {rules} }};")).start()
 }
 
-fn example(named: &Named) -> Workspace {
-    let workspace = Workspace::new(named);
-    for (file, text) in EXAMPLE {
-        workspace.write_service(file, text);
-    }
-    workspace
-}
-
 fn service(name: &str, instances: u16) -> String {
     let mut text = format!("[[service]]\nname = \"{name}\"\n");
     for host in 1..=instances {
@@ -66,7 +58,7 @@ fn example_without(words: &[&str]) -> Vec<&'static str> {
 fn a_set_past_max_records_per_type() {
     let options = format!("{TRANSFER} allow-update {{ key \"srvctl-test\"; }}; max-records-per-type 5;");
     let named = Named::builder().zone_options(&options).start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.write_service("many.toml", &service("many", 6));
     assert_isolated(&workspace, &["_many._tcp"], &["SERVFAIL", "max-records-per-type"]);
     assert_lines("the example alone", &named.zone_text(), EXAMPLE_RECORDS);
@@ -94,7 +86,7 @@ fn a_change_that_would_pass_the_limit_leaves_the_old_set() {
 #[test]
 fn names_that_the_policy_does_not_grant() {
     let named = policy("grant srvctl-test subdomain _tcp.internal.local. ANY;");
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     assert_isolated(&workspace, &["centos9-vm", "centos9-vm2"], &["REFUSED", "update-policy"]);
     let hosts = ["centos9-vm.internal.local. 300", "centos9-vm2.internal.local. 300"];
     assert_lines("the services", &named.zone_text(), example_without(&hosts));
@@ -103,7 +95,7 @@ fn names_that_the_policy_does_not_grant() {
 #[test]
 fn types_that_the_policy_does_not_grant() {
     let named = policy("grant srvctl-test zonesub SRV TXT;");
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     assert_isolated(&workspace, &["centos9-vm", "centos9-vm2"], &["REFUSED", "update-policy"]);
     let hosts = ["centos9-vm.internal.local. 300", "centos9-vm2.internal.local. 300"];
     assert_lines("neither address nor marker of the hosts", &named.zone_text(), example_without(&hosts));
@@ -112,7 +104,7 @@ fn types_that_the_policy_does_not_grant() {
 #[test]
 fn many_refused_names_in_front_do_not_hide_the_good_ones() {
     let named = policy("grant srvctl-test zonesub A TXT;");
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     let many: Vec<_> = (10..40).map(|number| format!("s{number}")).collect();
     let text: String = many.iter().map(|name| service(name, 1)).collect();
     workspace.write_service("many.toml", &text);
@@ -139,7 +131,7 @@ fn a_key_that_may_change_nothing_costs_few_updates() {
 #[test]
 fn a_quota_in_the_policy_skips_records_silently() {
     let named = policy("grant srvctl-test zonesub SRV(2) TXT A;");
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.write_service("many.toml", &service("many", 3));
     assert_isolated(&workspace, &["_many._tcp"], &["NOERROR", "quota", "+ _many._tcp.internal.local. 300 IN SRV"]);
 }

@@ -2,20 +2,12 @@
 
 use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Named, Settings, Workspace, assert_lines};
 
-fn example(named: &Named) -> Workspace {
-    let workspace = Workspace::new(named);
-    for (file, text) in EXAMPLE {
-        workspace.write_service(file, text);
-    }
-    workspace
-}
-
 #[test]
 fn a_foreign_name_is_adopted_record_by_record_or_replaced() {
     let named = Named::builder()
         .records("_jenkins._tcp 60 SRV 10 10 8080 centos9-vm\n_jenkins._tcp 60 SRV 1 1 1 old\ncentos9-vm A 192.0.2.1")
         .start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     let conflicts = workspace.expect(1, &["apply"]);
     assert!(conflicts.stderr.contains("srvctl adopt"), "{}", conflicts.stderr);
     let before = named.zone_text();
@@ -43,7 +35,7 @@ fn a_foreign_name_is_adopted_record_by_record_or_replaced() {
 #[test]
 fn adopting_what_already_matches_deletes_nothing() {
     let named = Named::builder().records("centos9-vm 300 A 192.168.188.142").start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.converge();
     let has_marker =
         |named: &Named| named.zone_text().iter().any(|line| line.starts_with("_srvctl.centos9-vm.internal.local."));
@@ -56,7 +48,7 @@ fn adopting_what_already_matches_deletes_nothing() {
 #[test]
 fn released_names_keep_their_data() {
     let named = Named::start();
-    let workspace = example(&named);
+    let workspace = Workspace::example(&named);
     workspace.converge();
     let before = named.zone_text();
     let owned = workspace.json(&["owned", "--json"]);
@@ -86,7 +78,7 @@ fn released_names_keep_their_data() {
 #[test]
 fn a_name_moves_from_one_srvctl_to_another() {
     let named = Named::start();
-    let first = example(&named);
+    let first = Workspace::example(&named);
     first.converge();
     let mut settings = Settings::for_server(&named);
     settings.owner = "test2".to_owned();

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::daemon::{Daemon, Notify};
+use super::example::EXAMPLE;
 use super::key::Key;
 use super::named::{Named, ZONE};
 use super::program::{Output, poll, run};
@@ -54,6 +55,15 @@ impl Workspace {
     /// One that works with this server.
     pub(crate) fn new(named: &Named) -> Self {
         Self::with(&Settings::for_server(named))
+    }
+
+    /// One with the example's service files.
+    pub(crate) fn example(named: &Named) -> Self {
+        let workspace = Self::new(named);
+        for (file, text) in EXAMPLE {
+            workspace.write_service(file, text);
+        }
+        workspace
     }
 
     pub(crate) fn with(settings: &Settings) -> Self {
