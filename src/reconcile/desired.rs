@@ -1,6 +1,6 @@
 //! From services to records: what each zone shall hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -36,6 +36,8 @@ pub struct Desired {
     pub marker_ttl: u32,
     /// Names that cannot be published as desired, and why. Nothing at them is changed, neither way.
     pub refused: BTreeMap<Name, Refusal>,
+    /// Hosts of refused services: their addresses stay as they are, unless another service asks for some.
+    pub frozen: BTreeSet<Name>,
     /// Share of the owned records that one plan may remove without a person's word, percent.
     pub max_delete_percent: u8,
     /// Sources from which nothing came at all: then removals are for a person to accept.
@@ -132,13 +134,21 @@ pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy], missing_sources: 
     };
     let mut zones: Vec<_> = policies.iter().map(empty).collect();
     for service in catalogue.values() {
-        for (index, key, rrset) in placed_records(service, policies) {
-            add(&mut zones[index], key, &rrset);
+        let records = placed_records(service, policies);
+        let refused = refusal(service, policies, &records);
+        for (index, key, rrset) in records {
+            match &refused {
+                // Refused is the service as a whole, and its hosts belong to it.
+                Some((home, ..)) if *home == index => zones[index].frozen.extend(is_host(&key).then_some(key.name)),
+                _ => add(&mut zones[index], key, &rrset),
+            }
         }
-        if service.shards == Shards::Off {
-            refuse_oversized(service, policies, &mut zones);
-        } else {
-            set_apart(service, policies, &mut zones);
+        match refused {
+            Some((index, owner, refusal)) => {
+                zones[index].refused.insert(owner, refusal);
+            }
+            None if service.shards == Shards::Off => {}
+            None => set_apart(service, policies, &mut zones),
         }
     }
     zones
@@ -162,39 +172,45 @@ fn set_apart(service: &Service, policies: &[ZonePolicy], zones: &mut [Desired]) 
     let (policy, zone) = (&policies[index], &mut zones[index]);
     let Some(mut sets) = zone.names.remove(&owner) else { return };
     let Some(srv) = sets.remove(&RecordType::SRV) else { return };
-    let sharded = Sharded {
+    zone.sharded.insert(owner, sharded(service, policy, srv, sets.remove(&RecordType::TXT)));
+}
+
+fn sharded(service: &Service, policy: &ZonePolicy, srv: Rrset, txt: Option<Rrset>) -> Sharded {
+    Sharded {
         service: ServiceKey { zone: policy.name.clone(), ..service.key.clone() },
         shards: service.shards,
         max_records: policy.max_records_per_rrset,
         srv,
-        txt: sets.remove(&RecordType::TXT),
-    };
-    match sharded.refusal() {
-        Some(refusal) => {
-            zone.refused.insert(owner, refusal);
-        }
-        None => {
-            zone.sharded.insert(owner, sharded);
-        }
+        txt,
     }
 }
 
-fn refuse_oversized(service: &Service, policies: &[ZonePolicy], zones: &mut [Desired]) {
-    let Some(index) = policies.iter().position(|policy| policy.name == service.key.zone) else { return };
-    let Ok(owner) = service.key.owner_name() else { return };
-    let (policy, zone) = (&policies[index], &mut zones[index]);
-    let Some(srv) = zone.names.get(&owner).and_then(|sets| sets.get(&RecordType::SRV)) else { return };
-    let (records, limit) = (srv.rdatas().len(), policy.max_records_per_rrset);
-    let bytes = update::answer_len(&owner, srv.rdatas());
-    let refusal = if records > limit {
-        Refusal::TooManyRecords { service: service.key.clone(), records, limit }
-    } else if bytes > wire::MAX_MESSAGE {
-        Refusal::TooLarge { service: service.key.clone(), bytes }
+fn is_host(key: &RrsetKey) -> bool {
+    matches!(key.record_type, RecordType::A | RecordType::AAAA)
+}
+
+/// Why a service cannot be published whatever the zone holds; with its zone's index and its own name.
+fn refusal(
+    service: &Service,
+    policies: &[ZonePolicy],
+    records: &[(usize, RrsetKey, Rrset)],
+) -> Option<(usize, Name, Refusal)> {
+    let of_type = |wanted| records.iter().find(|(_, key, _)| key.record_type == wanted);
+    let (index, RrsetKey { name: owner, .. }, srv) = of_type(RecordType::SRV)?;
+    let policy = &policies[*index];
+    let refusal = if service.shards == Shards::Off {
+        let (records, limit) = (srv.rdatas().len(), policy.max_records_per_rrset);
+        let bytes = update::answer_len(owner, srv.rdatas());
+        if records > limit {
+            Some(Refusal::TooManyRecords { service: service.key.clone(), records, limit })
+        } else {
+            (bytes > wire::MAX_MESSAGE).then(|| Refusal::TooLarge { service: service.key.clone(), bytes })
+        }
     } else {
-        return;
+        let txt = of_type(RecordType::TXT).map(|(_, _, txt)| txt.clone());
+        sharded(service, policy, srv.clone(), txt).refusal()
     };
-    zone.names.remove(&owner);
-    zone.refused.insert(owner, refusal);
+    refusal.map(|refusal| (*index, owner.clone(), refusal))
 }
 
 /// Every RRset that one service asks for: SRV and TXT at its own name, addresses at its hosts' names.

@@ -48,7 +48,7 @@ type Residents = BTreeMap<usize, BTreeSet<Endpoint>>;
 pub(super) struct Resolved {
     pub(super) names: BTreeMap<Name, BTreeMap<RecordType, Rrset>>,
     pub(super) refused: BTreeMap<Name, Refusal>,
-    /// Shards of services that are refused: they stay as they are.
+    /// Shards and hosts of services that are refused: they stay as they are.
     pub(super) untouched: BTreeSet<Name>,
 }
 
@@ -67,7 +67,13 @@ pub(super) fn resolve<'a>(zone: &Name, desired: &Desired, ours: &BTreeMap<Name, 
         }
     }
     let mut resolved = Resolved::default();
+    // What is published of a refused service needs its hosts, those too that its file does not name any more.
+    resolved.untouched.extend(desired.frozen.iter().filter(|host| !desired.names.contains_key(host)).cloned());
     for own_name in desired.refused.keys() {
+        let shards = live.get(own_name).into_iter().flat_map(BTreeMap::values);
+        let srv = shards.chain(ours.get(own_name)).flatten().flat_map(|srv| srv.rdatas());
+        let hosts = srv.filter_map(endpoint).map(|(host, _)| host);
+        resolved.untouched.extend(hosts.filter(|host| !desired.names.contains_key(host)));
         resolved.untouched.extend(live.get(own_name).into_iter().flat_map(|live| shard_names(own_name, zone, live)));
     }
     let none = Live::new();

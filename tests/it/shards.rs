@@ -257,3 +257,37 @@ fn names_of_nobody_are_a_usage_error() {
     assert_eq!(named.serial(), 1);
     assert_eq!(listed(&workspace, SERVICE).len(), 3, "also what is not published yet");
 }
+
+/// As [`service`], each host with an address.
+fn with_addresses(name: &str, line: &str, first: usize, count: usize) -> String {
+    let mut text = format!("[[service]]\nname = \"{name}\"\n{line}\n");
+    for host in first..first + count {
+        let _ = write!(
+            text,
+            "[[service.instance]]\nhost = \"{}\"\nport = 9100\naddresses = [\"10.1.0.{host}\"]\n",
+            host_name(host)
+        );
+    }
+    text
+}
+
+#[test]
+fn the_hosts_of_a_refused_service_stay_as_they_are() {
+    let named = Named::start();
+    let workspace = Workspace::new(&named);
+    for line in ["", "shards = 1"] {
+        let empty = named.zone_text();
+        workspace.write_service("many.toml", &with_addresses("many", line, 1, 101));
+        workspace.expect(1, &["apply"]);
+        assert_eq!(named.zone_text(), empty, "no address of a service that is refused");
+        workspace.write_service("many.toml", &with_addresses("many", line, 1, 9));
+        workspace.expect(0, &["apply"]);
+        let published = named.zone_text();
+        workspace.write_service("many.toml", &with_addresses("many", line, 8, 101));
+        workspace.expect(1, &["apply"]);
+        assert_eq!(named.zone_text(), published, "what is published keeps its addresses");
+        workspace.write_service("many.toml", "# nothing");
+        let id = workspace.json(&["plan", "--json"])["zones"][0]["held"]["id"].as_str().unwrap().to_owned();
+        workspace.expect(0, &["apply", "--accept", &id]);
+    }
+}
