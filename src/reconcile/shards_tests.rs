@@ -310,3 +310,31 @@ fn refusals_name_the_way_out() {
     let many = Wish::new(0..200, Shards::Auto, 1).desired().refused.into_values().next().unwrap().to_string();
     assert!(many.contains("srvctl makes at most 128") && many.contains("max-records-per-type"), "{many}");
 }
+
+/// A shard that was given up, and is to be ours again.
+#[test]
+fn a_released_shard_is_adopted_with_what_it_holds() {
+    use crate::reconcile::takeover::{AdoptMode, adopt, release};
+
+    let wish = Wish::new(0..250, Shards::Auto, 100);
+    let (live, _) = wish.settled(&Zone::empty(zone()));
+    let shard = key().shard_name(1).unwrap();
+    let mut released = live.clone();
+    release(&owner(), &live, &shard).unwrap().changes.iter().for_each(|change| released.apply(change));
+    let adopted = |zone: &Zone| {
+        let mut after = zone.clone();
+        let update = adopt(&owner(), &wish.desired(), zone, &shard, &AdoptMode::default()).unwrap().unwrap();
+        update.changes.iter().for_each(|change| after.apply(change));
+        after
+    };
+    assert_eq!(adopted(&released), live);
+    // Meanwhile its instances were published elsewhere: taking them from here loses nobody.
+    let mut elsewhere = released;
+    for _ in 0..3 {
+        wish.plan(&elsewhere).changes().for_each(|change| elsewhere.apply(change));
+    }
+    let after = adopted(&elsewhere);
+    let all: BTreeSet<_> =
+        after.names().filter_map(|(_, sets)| sets.get(&RecordType::SRV)).flat_map(Rrset::rdatas).cloned().collect();
+    assert_eq!(all.len(), 250);
+}

@@ -1,6 +1,6 @@
 //! Taking a foreign name over, and giving one up: only ever because a person said so, name by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::desired::Desired;
 use super::obstacle::{self, Obstacle};
@@ -91,7 +91,7 @@ pub fn adopt(
     name: &Name,
     mode: &AdoptMode,
 ) -> Result<Option<NameUpdate>, TakeoverError> {
-    let everything = Wanted::new(owner, desired, live);
+    let everything = Wanted::adopting(owner, desired, live, name);
     let wanted = everything.at(name);
     if wanted.is_empty() {
         return Err(TakeoverError::NotDesired(name.clone()));
@@ -103,7 +103,7 @@ pub fn adopt(
     let types = wanted.keys().copied().collect();
     let foreign: Vec<_> = wanted.keys().filter(|wanted| !owned.contains(wanted)).copied().collect();
     if !mode.replace {
-        refuse_losses(live, name, wanted, &foreign)?;
+        refuse_losses(live, name, &everything, &foreign)?;
     }
     let marker_key = marker_key(name)?;
     let mut prerequisites = vec![as_seen(&marker_key, marker)];
@@ -150,13 +150,17 @@ fn standing<'a>(
 fn refuse_losses(
     live: &Zone,
     name: &Name,
-    wanted: &BTreeMap<RecordType, Rrset>,
+    everything: &Wanted<'_>,
     foreign: &[RecordType],
 ) -> Result<(), TakeoverError> {
+    let wanted = everything.at(name);
     let mut extra = Vec::new();
     for record_type in foreign {
         let there = live.rrset(name, *record_type).map_or_else(Vec::new, |set| set.records(name));
-        extra.extend(there.into_iter().filter(|record| !wanted[record_type].contains(&record.rdata)));
+        let is_lost = |record: &Record| {
+            !wanted[record_type].contains(&record.rdata) && !everything.is_elsewhere(live, name, &record.rdata)
+        };
+        extra.extend(there.into_iter().filter(is_lost));
     }
     if extra.is_empty() { Ok(()) } else { Err(TakeoverError::WouldLose { name: name.clone(), extra }) }
 }
@@ -190,6 +194,8 @@ fn as_seen(key: &RrsetKey, seen: Option<&Rrset>) -> Prerequisite {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::model::Rdata;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::desired::{Desired, Refusal};
 use super::ownership;
 use super::shards::{self, Resolved};
-use crate::model::{Name, OwnerId, RecordType, Rrset, Zone};
+use crate::model::{Name, OwnerId, Rdata, RecordType, Rrset, Zone, shard_of};
 
 /// The RRsets wanted at one name.
 pub(super) type Sets = BTreeMap<RecordType, Rrset>;
@@ -20,6 +20,24 @@ impl<'a> Wanted<'a> {
     pub(super) fn new(owner: &OwnerId, desired: &'a Desired, live: &Zone) -> Self {
         let spread = shards::resolve(live.origin(), desired, &ownership::owned_srv(owner, live));
         Self { desired, spread }
+    }
+
+    /// The same, seen as if `name` were ours already: what a spread service has there can stay there.
+    pub(super) fn adopting(owner: &OwnerId, desired: &'a Desired, live: &Zone, name: &Name) -> Self {
+        let mut ours = ownership::owned_srv(owner, live);
+        ours.insert(name.clone(), live.rrset(name, RecordType::SRV));
+        Self { desired, spread: shards::resolve(live.origin(), desired, &ours) }
+    }
+
+    /// Whether a record of a spread service is at another of the service's names, and stays there.
+    pub(super) fn is_elsewhere(&self, live: &Zone, name: &Name, rdata: &Rdata) -> bool {
+        let own_name = |name: &Name| shard_of(name, live.origin()).map_or_else(|| name.clone(), |(own, _)| own);
+        let holds = |set: Option<&Rrset>| set.is_some_and(|set| set.contains(rdata));
+        let siblings =
+            self.spread.names.iter().filter(|(other, _)| *other != name && own_name(other) == own_name(name));
+        siblings
+            .filter(|(_, sets)| holds(sets.get(&RecordType::SRV)))
+            .any(|(other, _)| holds(live.rrset(other, RecordType::SRV)))
     }
 
     /// Every name at which something is wanted or refused.
