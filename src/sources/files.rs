@@ -88,6 +88,10 @@ pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
 
 /// None when the file is gone.
 fn read_file(path: &Path, zones: &[Name]) -> Option<FileRead> {
+    // A pipe waits for a writer, perhaps for ever, and a device never ends.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Some(broken(path, "is not a regular file"));
+    }
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         // A link to nowhere is not a file that somebody removed.

@@ -250,3 +250,13 @@ async fn survives_its_directory_being_made_anew() {
     files.write("a.toml", &service("b", "host = \"h\""));
     until_seen(&mut watcher, &files, &["b"]).await;
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_among_the_files_is_an_error_and_not_waited_for() {
+    let files = Files::new(&[("a.toml", "# a")]);
+    let made = std::process::Command::new("mkfifo").arg(files.path("services.d/p.toml")).status();
+    assert!(made.unwrap().success());
+    let errors = files.read().errors();
+    assert!(matches!(&errors[..], [error] if error.message.contains("is not a regular file")), "{errors:?}");
+}
