@@ -152,11 +152,8 @@ impl Job<'_> {
 /// got in between. What is to do in another way is the second half of a move.
 fn is_worth_sending(update: &NameUpdate, sent_before: &BTreeMap<Name, NameUpdate>, pushed: &Pushed) -> bool {
     let lost_race = |refused: &RefusedName| refused.name == update.name && refused.rcode.is_lost_race();
-    let wishes = |update: &NameUpdate| -> Vec<_> {
-        update.changes.iter().map(|change| (change.key.clone(), change.after.clone())).collect()
-    };
     let sent = sent_before.get(&update.name);
-    sent.is_none_or(|sent| wishes(sent) != wishes(update)) || pushed.refused.iter().any(lost_race)
+    sent.is_none_or(|sent| sent.wish() != update.wish()) || pushed.refused.iter().any(lost_race)
 }
 
 fn add(total: &mut Pushed, round: Pushed, due: &[NameUpdate]) {

@@ -45,6 +45,11 @@ impl NameUpdate {
         })
     }
 
+    /// What shall be afterwards, RRset by RRset; two updates with the same wish differ at most in what they found.
+    pub fn wish(&self) -> Vec<(&RrsetKey, Option<&Rrset>)> {
+        self.changes.iter().map(|change| (&change.key, change.after.as_ref())).collect()
+    }
+
     /// Bytes it takes in a message for `zone`.
     pub fn wire_len(&self, zone: &Name) -> usize {
         let mut length = 0;

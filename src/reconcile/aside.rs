@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::plan::Plan;
-use crate::model::{Name, Rrset, RrsetKey};
+use crate::model::Name;
 use crate::protocol::update::NameUpdate;
 
 /// Seconds until the first retry.
@@ -18,7 +18,7 @@ pub struct SetAside(BTreeMap<Name, Entry>);
 
 #[derive(Debug, Clone)]
 struct Entry {
-    wish: Vec<(RrsetKey, Option<Rrset>)>,
+    update: NameUpdate,
     failures: u32,
     retry_at: u64,
     reason: String,
@@ -27,18 +27,17 @@ struct Entry {
 impl SetAside {
     /// Whether this very wish failed before and its next try has not come. `now` in seconds since 1970.
     pub fn holds(&self, update: &NameUpdate, now: u64) -> bool {
-        self.0.get(&update.name).is_some_and(|entry| entry.retry_at > now && entry.wish == wish(update))
+        self.0.get(&update.name).is_some_and(|entry| entry.retry_at > now && entry.update.wish() == update.wish())
     }
 
     /// Remembers a failure. The wait doubles with every failure of the same wish.
     pub fn record(&mut self, update: &NameUpdate, reason: String, now: u64) {
-        let wish = wish(update);
         let failures = match self.0.get(&update.name) {
-            Some(entry) if entry.wish == wish => entry.failures + 1,
+            Some(entry) if entry.update.wish() == update.wish() => entry.failures + 1,
             _ => 0,
         };
         let wait = FIRST_RETRY.saturating_mul(1 << failures.min(10)).min(LONGEST_RETRY);
-        self.0.insert(update.name.clone(), Entry { wish, failures, retry_at: now + wait, reason });
+        self.0.insert(update.name.clone(), Entry { update: update.clone(), failures, retry_at: now + wait, reason });
     }
 
     /// Forgets the names that a plan does not want to change any more.
@@ -57,14 +56,10 @@ impl SetAside {
     }
 }
 
-fn wish(update: &NameUpdate) -> Vec<(RrsetKey, Option<Rrset>)> {
-    update.changes.iter().map(|change| (change.key.clone(), change.after.clone())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Change, Rdata, RecordType};
+    use crate::model::{Change, Rdata, RecordType, Rrset, RrsetKey};
 
     fn update(host: u8) -> NameUpdate {
         let name: Name = "h.internal.local".parse().unwrap();

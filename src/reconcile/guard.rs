@@ -10,7 +10,7 @@ use std::str::FromStr;
 use super::desired::Desired;
 use super::plan::Plan;
 use super::{shards, verdict};
-use crate::model::{Change, MAX_SHARDS, Marker, Name, Rdata, RecordType, Rrset, RrsetKey, Zone, shard_of};
+use crate::model::{Change, MAX_SHARDS, Marker, Name, Rdata, RecordType, Rrset, RrsetKey, Zone};
 use crate::protocol::update::NameUpdate;
 
 /// Below so many owned records, a share says nothing: two of three are a small site's ordinary change.
@@ -172,7 +172,7 @@ impl After<'_> {
     /// The SRV records under the other names of the same service, those that are there now and afterwards.
     fn other_shards(&self, key: &RrsetKey) -> Vec<Rrset> {
         let zone = self.live.origin();
-        let own_name = shard_of(&key.name, zone).map_or_else(|| key.name.clone(), |(own_name, _)| own_name);
+        let own_name = shards::own_name_of(&key.name, zone);
         let service = shards::key_of(&own_name, zone).filter(|_| key.record_type == RecordType::SRV);
         let Some(service) = service else { return Vec::new() };
         let names = (0..MAX_SHARDS).filter_map(|shard| service.shard_name(shard).ok());

@@ -124,6 +124,11 @@ fn shard_names<'a>(own_name: &Name, zone: &Name, live: &'a Live<'_>) -> impl Ite
     live.keys().filter(|&&shard| shard > 0).filter_map(move |&shard| key.as_ref()?.shard_name(shard).ok())
 }
 
+/// The own name of the service that a name belongs to: itself, unless it is a shard.
+pub(super) fn own_name_of(name: &Name, zone: &Name) -> Name {
+    shard_of(name, zone).map_or_else(|| name.clone(), |(own_name, _)| own_name)
+}
+
 pub(super) fn key_of(own_name: &Name, zone: &Name) -> Option<ServiceKey> {
     let mut labels = own_name.labels();
     let mut word = || Some(std::str::from_utf8(labels.next()?).ok()?.strip_prefix('_')?.to_owned());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::desired::{Desired, Refusal};
 use super::ownership;
 use super::shards::{self, Resolved};
-use crate::model::{Name, OwnerId, Rdata, RecordType, Rrset, Zone, shard_of};
+use crate::model::{Name, OwnerId, Rdata, RecordType, Rrset, Zone};
 
 /// The RRsets wanted at one name.
 pub(super) type Sets = BTreeMap<RecordType, Rrset>;
@@ -31,7 +31,7 @@ impl<'a> Wanted<'a> {
 
     /// Whether a record of a spread service is at another of the service's names, and stays there.
     pub(super) fn is_elsewhere(&self, live: &Zone, name: &Name, rdata: &Rdata) -> bool {
-        let own_name = |name: &Name| shard_of(name, live.origin()).map_or_else(|| name.clone(), |(own, _)| own);
+        let own_name = |name: &Name| shards::own_name_of(name, live.origin());
         let holds = |set: Option<&Rrset>| set.is_some_and(|set| set.contains(rdata));
         let siblings =
             self.spread.names.iter().filter(|(other, _)| *other != name && own_name(other) == own_name(name));
