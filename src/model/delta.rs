@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::rdata::Rdata;
-use super::zone::{Record, Rrset, RrsetKey};
+use super::rrset::{Record, Rrset, RrsetKey};
 
 /// One RRset's change. `before` and `after` differ.
 #[derive(Debug, Clone, PartialEq, Eq)]

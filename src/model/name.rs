@@ -6,14 +6,15 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// An absolute domain name in uncompressed wire format (RFC 1035 section 3.1), spelt as it was given.
 ///
 /// Equality, order and hash ignore ASCII case (RFC 4343); the order is the canonical one of RFC 4034
 /// section 6.1, so that a zone's names sort below their parents. Own type instead of the DNS library's:
-/// 16 bytes plus the name itself, and a relative name cannot exist.
+/// 16 bytes plus the name itself, which clones share, and a relative name cannot exist.
 #[derive(Clone)]
-pub struct Name(Box<[u8]>);
+pub struct Name(Arc<[u8]>);
 
 /// Longest name in wire format, root label included (RFC 1035 section 2.3.4).
 pub const MAX_NAME: usize = 255;
@@ -40,7 +41,7 @@ pub enum NameError {
 impl Name {
     /// The root name, `.`.
     pub fn root() -> Self {
-        Self(Box::from([0u8]))
+        Self(Arc::from([0u8]))
     }
 
     /// Takes ownership of uncompressed wire bytes.
@@ -54,7 +55,7 @@ impl Name {
         let mut at = 0;
         loop {
             match wire.get(at) {
-                Some(0) if at + 1 == wire.len() => return Ok(Self(Box::from(wire))),
+                Some(0) if at + 1 == wire.len() => return Ok(Self(Arc::from(wire))),
                 None | Some(0) => return Err(NameError::EmptyLabel),
                 Some(&length) if usize::from(length) > MAX_LABEL => {
                     return Err(NameError::LongLabel(usize::from(length)));
@@ -103,7 +104,7 @@ impl Name {
         if wire.len() > MAX_NAME {
             return Err(NameError::LongName(wire.len()));
         }
-        Ok(Self(wire.into_boxed_slice()))
+        Ok(Self(wire.into()))
     }
 
     /// The uncompressed wire format, root label included.
@@ -138,7 +139,7 @@ impl Name {
 
     /// The name without its first label; none for the root.
     pub fn parent(&self) -> Option<Self> {
-        self.strip_first().map(|wire| Self(Box::from(wire)))
+        self.strip_first().map(|wire| Self(Arc::from(wire)))
     }
 
     fn strip_first(&self) -> Option<&[u8]> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use super::diagnostic::Place;
 use super::name::{Name, NameError};
@@ -98,7 +99,7 @@ pub struct Service {
     pub metadata: BTreeMap<String, String>,
     /// Over how many names it is spread.
     pub shards: Shards,
-    /// Who offers it.
+    /// Who offers it, sorted by host.
     pub instances: Vec<Instance>,
     /// Where a person wrote it.
     pub place: Place,
@@ -122,7 +123,7 @@ pub struct Instance {
 }
 
 /// All desired services, from every source, without duplicates.
-pub type Catalogue = BTreeMap<ServiceKey, Service>;
+pub type Catalogue = BTreeMap<ServiceKey, Arc<Service>>;
 
 #[cfg(test)]
 mod tests {

@@ -8,10 +8,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::desired::Desired;
-use super::plan::Plan;
+use super::reconciler::Reconciler;
 use super::{shards, verdict};
-use crate::model::{Change, MAX_SHARDS, Marker, Name, Rdata, RecordType, Rrset, RrsetKey, Zone};
-use crate::protocol::update::NameUpdate;
+use crate::model::{Change, MAX_SHARDS, Marker, Name, Rdata, RecordType, Rrset, RrsetKey};
+use crate::protocol::update::{self, NameUpdate};
+use crate::protocol::wire;
 
 /// Below so many owned records, a share says nothing: two of three are a small site's ordinary change.
 pub const MIN_OWNED_RECORDS: usize = 10;
@@ -78,41 +79,69 @@ pub struct Held {
     pub removed: usize,
     /// Whether the plan's additions are made all the same.
     pub additions_proceed: bool,
+    /// Names whose additions wait all the same: there is no room for them beside what is to go.
+    pub full: Vec<Name>,
 }
 
 /// What may be done of a plan now, and what is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guarded {
-    /// To be sent now.
-    pub updates: Vec<NameUpdate>,
+    allowed: Allowed,
     /// Held back, when anything is.
     pub held: Option<Held>,
 }
 
-/// Judges a plan. `accepted` is the id that a person gave, if any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Allowed {
+    Everything,
+    Additions,
+    Nothing,
+}
+
+impl Guarded {
+    /// What may be done now, in canonical order of names, made one by one as it is asked for.
+    pub fn due<'r>(&self, reconciler: &'r Reconciler) -> impl Iterator<Item = NameUpdate> + 'r {
+        let allowed = self.allowed;
+        let names = (allowed != Allowed::Nothing).then(|| reconciler.pending());
+        let updates = names.into_iter().flatten().filter_map(|name| reconciler.update(name));
+        updates.filter_map(move |update| match allowed {
+            Allowed::Everything => Some(update),
+            _ => After(reconciler).without_removals(update),
+        })
+    }
+}
+
+/// Judges what is to do. `accepted` is the id that a person gave, if any.
 ///
 /// Additions of a held plan proceed only when the rest would be held after them just the same: more owned
 /// records make the same removals a smaller share, and a guard that its own additions open is none.
 ///
 /// An instance of a spread service that leaves one name and is at another is moved, not removed.
-pub fn guard(plan: &Plan, desired: &Desired, live: &Zone, accepted: Option<PlanId>) -> Guarded {
-    let all = || Guarded { updates: plan.updates.clone(), held: None };
-    let after = After { plan, live };
-    let removals: Vec<_> = plan.updates.iter().filter_map(|update| after.removal(update)).collect();
-    let removed: usize = removals.iter().map(|removal| removal.records).sum();
+pub fn guard(reconciler: &Reconciler, accepted: Option<PlanId>) -> Guarded {
+    let everything = Guarded { allowed: Allowed::Everything, held: None };
+    let (mut removed, mut digest) = (0, Digest::new());
+    for update in reconciler.deleting() {
+        let records = After(reconciler).removed_by(&update);
+        removed += records;
+        if records > 0 {
+            digest.eat_removals(&update);
+        }
+    }
     if removed == 0 {
-        return all();
+        return everything;
     }
-    let reasons = reasons(plan.owned_records, removed, desired);
-    let id = id(&removals);
+    let (owned, desired) = (reconciler.owned_records(), reconciler.desired());
+    let reasons = reasons(owned, removed, desired);
+    let id = PlanId(digest.0);
     if reasons.is_empty() || accepted == Some(id) {
-        return all();
+        return everything;
     }
-    let additive: Vec<_> = plan.updates.iter().filter_map(|update| after.without_removals(update)).collect();
-    let added: usize = additive.iter().flat_map(|update| &update.changes).map(growth).sum();
-    let additions_proceed = !self::reasons(plan.owned_records + added, removed, desired).is_empty();
-    let updates = if additions_proceed { additive } else { Vec::new() };
-    Guarded { updates, held: Some(Held { id, reasons, removed, additions_proceed }) }
+    let additions = Guarded { allowed: Allowed::Additions, held: None };
+    let added: usize = additions.due(reconciler).map(|update| growth(&update)).sum();
+    let additions_proceed = !self::reasons(owned + added, removed, desired).is_empty();
+    let allowed = if additions_proceed { Allowed::Additions } else { Allowed::Nothing };
+    let full = if additions_proceed { After(reconciler).full() } else { Vec::new() };
+    Guarded { allowed, held: Some(Held { id, reasons, removed, additions_proceed, full }) }
 }
 
 fn reasons(owned: usize, removed: usize, desired: &Desired) -> Vec<HoldReason> {
@@ -120,7 +149,7 @@ fn reasons(owned: usize, removed: usize, desired: &Desired) -> Vec<HoldReason> {
     if desired.is_empty() {
         reasons.push(HoldReason::NothingDesired);
     }
-    let percent = desired.max_delete_percent;
+    let percent = desired.policy().max_delete_percent;
     if owned >= MIN_OWNED_RECORDS && removed * 100 > usize::from(percent) * owned {
         reasons.push(HoldReason::TooMuch { removed, owned, percent });
     }
@@ -135,74 +164,91 @@ fn size(rrset: Option<&Rrset>) -> usize {
     rrset.map_or(0, |set| set.rdatas().len())
 }
 
-fn growth(change: &Change) -> usize {
-    if is_marker(change) { 0 } else { size(change.after.as_ref()).saturating_sub(size(change.before.as_ref())) }
-}
-
-/// What one name loses.
-struct Removal<'a> {
-    update: &'a NameUpdate,
-    records: usize,
+/// By how many records more a name holds afterwards.
+fn growth(update: &NameUpdate) -> usize {
+    let grows = |change: &Change| size(change.after.as_ref()).saturating_sub(size(change.before.as_ref()));
+    update.changes.iter().filter(|change| !is_marker(change)).map(grows).sum()
 }
 
 /// The zone as it will be when the plan is made.
-struct After<'a> {
-    plan: &'a Plan,
-    live: &'a Zone,
-}
+struct After<'r>(&'r Reconciler);
 
 impl After<'_> {
-    fn removal<'u>(&self, update: &'u NameUpdate) -> Option<Removal<'u>> {
-        let records = update.changes.iter().map(|change| self.shrinkage(change)).sum();
-        (records > 0).then_some(Removal { update, records })
+    /// How many records an update removes.
+    fn removed_by(&self, update: &NameUpdate) -> usize {
+        update.changes.iter().map(|change| self.shrinkage(change)).sum()
     }
 
-    /// Records that a change takes away on balance: one that comes in the place of another is a change, no removal.
+    /// Records that a change takes away.
+    ///
+    /// A target that goes is removed, whatever comes in its place: Prometheus drops it. Another priority or weight
+    /// leaves the target where it is. Of addresses and texts only a smaller number counts: the host or the service
+    /// is there afterwards, at another address or described by other words.
     fn shrinkage(&self, change: &Change) -> usize {
         let fewer = size(change.before.as_ref()).saturating_sub(size(change.after.as_ref()));
-        if fewer == 0 || is_marker(change) {
+        if is_marker(change) || change.key.record_type != RecordType::SRV {
+            return if is_marker(change) { 0 } else { fewer };
+        }
+        let gone: Vec<_> = change.operations().0;
+        let stays = |rdata: &Rdata| change.after.as_ref().is_some_and(|after| has_instance(after, rdata));
+        let gone: Vec<_> = gone.into_iter().filter(|rdata| !stays(rdata)).collect();
+        if gone.is_empty() {
             return 0;
         }
         let elsewhere = self.other_shards(&change.key);
-        let is_moved = |rdata: &&Rdata| elsewhere.iter().any(|set| has_instance(set, rdata));
-        let moved = change.operations().0.into_iter().filter(is_moved).count();
-        fewer.saturating_sub(moved)
+        let is_moved = |rdata: &Rdata| elsewhere.iter().any(|set| has_instance(set, rdata));
+        gone.into_iter().filter(|rdata| !is_moved(rdata)).count()
     }
 
     /// The SRV records under the other names of the same service, those that are there now and afterwards.
     fn other_shards(&self, key: &RrsetKey) -> Vec<Rrset> {
-        let zone = self.live.origin();
-        let own_name = shards::own_name_of(&key.name, zone);
-        let service = shards::key_of(&own_name, zone).filter(|_| key.record_type == RecordType::SRV);
-        let Some(service) = service else { return Vec::new() };
-        let names = (0..MAX_SHARDS).filter_map(|shard| service.shard_name(shard).ok());
+        let zone = self.0.live().origin();
+        let service = shards::key_of(&shards::own_name_of(&key.name, zone), zone);
+        let names = (0..MAX_SHARDS).filter_map(|shard| service.as_ref()?.shard_name(shard).ok());
         names.filter(|other| *other != key.name).filter_map(|other| self.staying(&other)).collect()
     }
 
     /// What a name's SRV set has now and keeps.
     fn staying(&self, name: &Name) -> Option<Rrset> {
-        let now = self.live.rrset(name, RecordType::SRV)?;
-        let update = self.plan.updates.binary_search_by(|update| update.name.cmp(name)).ok();
-        let changes = update.map_or(&[][..], |at| &self.plan.updates[at].changes);
+        let now = self.0.live().rrset(name, RecordType::SRV)?;
+        let Some(update) = self.0.update(name) else { return Some(now) };
         let is_srv = |change: &&Change| change.key.name == *name && change.key.record_type == RecordType::SRV;
-        match changes.iter().find(is_srv) {
-            None => Some(now.clone()),
-            Some(change) => {
-                let after = change.after.as_ref()?;
-                Rrset::new(now.ttl, now.rdatas().iter().filter(|rdata| has_instance(after, rdata)).cloned())
-            }
-        }
+        let Some(change) = update.changes.iter().find(is_srv) else { return Some(now) };
+        let after = change.after.as_ref()?;
+        Rrset::new(now.ttl, now.rdatas().iter().filter(|rdata| has_instance(after, rdata)).cloned())
     }
 
-    /// The same update with everything kept that it would take away; none when nothing is left to do.
-    fn without_removals(&self, update: &NameUpdate) -> Option<NameUpdate> {
-        if self.removal(update).is_none() {
-            return Some(update.clone());
+    /// The same update with everything kept that it would take away; none when nothing is left to do, or when there
+    /// is no room for both.
+    fn without_removals(&self, update: NameUpdate) -> Option<NameUpdate> {
+        if self.removed_by(&update) == 0 {
+            return Some(update);
         }
-        let changes: Vec<_> = update.changes.iter().filter_map(keeping).collect();
-        let grows = changes.iter().any(|change| !is_marker(change));
-        grows.then(|| NameUpdate { changes, ..update.clone() })
+        let kept = additive(update)?;
+        self.has_room(&kept).then_some(kept)
     }
+
+    /// Whether what an update leaves at its name can be published.
+    fn has_room(&self, update: &NameUpdate) -> bool {
+        let limit = self.0.desired().policy().max_records_per_rrset;
+        let sets = update.changes.iter().filter_map(|change| change.after.as_ref());
+        let servable =
+            |set: &Rrset| set.rdatas().len() <= limit && update::answer_len(&update.name, set.rdatas()) <= wire::MAX_MESSAGE;
+        sets.into_iter().all(servable) && update::fits(self.0.live().origin(), update)
+    }
+
+    /// Names that wait as a whole, because what is there and what is to come do not fit together.
+    fn full(&self) -> Vec<Name> {
+        let removing = self.0.deleting().filter(|update| self.removed_by(update) > 0);
+        removing.filter_map(additive).filter(|kept| !self.has_room(kept)).map(|kept| kept.name).collect()
+    }
+}
+
+/// The update with everything kept; none when nothing is added then.
+fn additive(update: NameUpdate) -> Option<NameUpdate> {
+    let changes: Vec<_> = update.changes.iter().filter_map(keeping).collect();
+    let grows = changes.iter().any(|change| !is_marker(change));
+    grows.then(|| NameUpdate { changes, ..update })
 }
 
 /// Whether a set has a record with the same target and port.
@@ -212,22 +258,30 @@ fn has_instance(set: &Rrset, rdata: &Rdata) -> bool {
 
 /// A digest of every record that the removals delete (FNV-1a, 64 bits): the same removals have the same id
 /// whatever else the plan adds.
-fn id(removals: &[Removal<'_>]) -> PlanId {
-    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-    let mut eat = |bytes: &[u8]| {
+struct Digest(u64);
+
+impl Digest {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn eat(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            digest = (digest ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    let loses = |change: &&Change| !is_marker(change) && size(change.before.as_ref()) > size(change.after.as_ref());
-    for change in removals.iter().flat_map(|removal| &removal.update.changes).filter(loses) {
-        eat(change.key.name.as_wire());
-        eat(&change.key.record_type.0.to_be_bytes());
-        for rdata in change.operations().0 {
-            eat(rdata.as_wire());
+            self.0 = (self.0 ^ u64::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0000_01b3);
         }
     }
-    PlanId(digest)
+
+    fn eat_removals(&mut self, update: &NameUpdate) {
+        for change in update.changes.iter().filter(|change| !is_marker(change)) {
+            let deletes = change.operations().0;
+            if deletes.is_empty() {
+                continue;
+            }
+            self.eat(change.key.name.as_wire());
+            self.eat(&change.key.record_type.0.to_be_bytes());
+            deletes.into_iter().for_each(|rdata| self.eat(rdata.as_wire()));
+        }
+    }
 }
 
 /// The change with what was there before kept.
@@ -248,11 +302,10 @@ fn both_types(before: &Rrset, after: &Rrset) -> Option<Rrset> {
     Rrset::new(after.ttl, [before.to_rdata()])
 }
 
-/// The names that a held plan would take records from, for people.
-pub fn losing_names<'p>(plan: &'p Plan, live: &Zone) -> Vec<(&'p Name, usize)> {
-    let after = After { plan, live };
-    let removals = plan.updates.iter().filter_map(|update| after.removal(update));
-    removals.map(|removal| (&removal.update.name, removal.records)).collect()
+/// The names that a held plan would take records from, and how many, for people.
+pub fn losing_names(reconciler: &Reconciler) -> Vec<(Name, usize)> {
+    let removed = reconciler.deleting().map(|update| (After(reconciler).removed_by(&update), update.name));
+    removed.filter(|(records, _)| *records > 0).map(|(records, name)| (name, records)).collect()
 }
 
 #[cfg(test)]

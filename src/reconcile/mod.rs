@@ -5,20 +5,24 @@
 mod aside;
 mod desired;
 mod guard;
+mod holdings;
 mod obstacle;
 mod ownership;
 mod plan;
+mod reconciler;
+mod refusal;
 mod shards;
 mod takeover;
 mod verdict;
-mod wanted;
 
 pub use aside::SetAside;
-pub use desired::{Desired, Refusal, ZonePolicy, desired, records_of};
+pub use desired::{Desired, ZonePolicy, desired, published, records_of};
 pub use guard::{Guarded, Held, HoldReason, MIN_OWNED_RECORDS, PlanId, guard, losing_names};
 pub use obstacle::{Conflict, Obstacle};
 pub use ownership::{OwnedName, owned};
 pub use plan::{Plan, plan};
+pub use reconciler::{Effort, Reconciler};
+pub use refusal::Refusal;
 pub use shards::{Sharded, names_of};
 pub use takeover::{AdoptMode, TakeoverError, adopt, release};
 pub use verdict::{Check, Comparison, Standing, compare};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::desired::Refusal;
+use super::refusal::Refusal;
 use crate::model::{Name, OwnerId, Record, RecordType, Zone};
 
 /// A name that cannot be brought to its desired state.

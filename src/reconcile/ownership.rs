@@ -1,39 +1,33 @@
 //! Who manages which name, as the zone itself says it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::obstacle::Obstacle;
 use crate::model::{Marker, Name, OwnerId, RecordType, Rrset, Zone};
 
 /// What the zone says about who manages a name.
-pub(super) enum Ownership<'a> {
+pub(super) enum Ownership {
     /// There is no marker.
     Nobody,
     /// Our marker: the types that it names, and the marker itself.
-    Ours(BTreeSet<RecordType>, &'a Rrset),
+    Ours(BTreeSet<RecordType>, Rrset),
     /// Somebody else's marker, or a damaged one.
-    InTheWay(Obstacle, &'a Rrset),
+    InTheWay(Obstacle, Rrset),
 }
 
 /// Reads the marker of a name.
-pub(super) fn of<'a>(owner: &OwnerId, live: &'a Zone, name: &Name) -> Ownership<'a> {
+pub(super) fn of(owner: &OwnerId, live: &Zone, name: &Name) -> Ownership {
     let Ok(marker_name) = Marker::name_for(name) else { return Ownership::Nobody };
     let Some(rrset) = live.rrset(&marker_name, RecordType::TXT) else { return Ownership::Nobody };
-    let damaged = |what: String| Ownership::InTheWay(Obstacle::DamagedMarker(what), rrset);
-    match rrset.rdatas() {
+    let obstacle = match rrset.rdatas() {
         [one] => match Marker::from_rdata(one) {
-            Ok(marker) if marker.owner == *owner => Ownership::Ours(marker.types, rrset),
-            Ok(marker) => Ownership::InTheWay(Obstacle::OtherOwner(marker.owner), rrset),
-            Err(error) => damaged(error.to_string()),
+            Ok(marker) if marker.owner == *owner => return Ownership::Ours(marker.types, rrset),
+            Ok(marker) => Obstacle::OtherOwner(marker.owner),
+            Err(error) => Obstacle::DamagedMarker(error.to_string()),
         },
-        several => damaged(format!("there are {} TXT records at {marker_name}", several.len())),
-    }
-}
-
-/// Every name that carries our marker.
-pub(super) fn owned_names(owner: &OwnerId, live: &Zone) -> BTreeSet<Name> {
-    let marked = live.names().filter_map(|(name, _)| Marker::marked_name(name));
-    marked.filter(|name| matches!(of(owner, live, name), Ownership::Ours(..))).collect()
+        several => Obstacle::DamagedMarker(format!("there are {} TXT records at {marker_name}", several.len())),
+    };
+    Ownership::InTheWay(obstacle, rrset)
 }
 
 /// The marker's RRset as it shall be. One that says the same in other words stays as it is.
@@ -59,24 +53,24 @@ pub struct OwnedName {
     pub records: usize,
 }
 
-/// What is ours in a zone, in canonical order.
-pub fn owned(owner: &OwnerId, live: &Zone) -> Vec<OwnedName> {
-    let describe = |name: Name| match of(owner, live, &name) {
-        Ownership::Ours(types, _) => {
-            let count = |record_type: &RecordType| live.rrset(&name, *record_type).map_or(0, |set| set.rdatas().len());
-            let records = types.iter().map(count).sum();
-            Some(OwnedName { name, types, records })
-        }
-        _ => None,
-    };
-    owned_names(owner, live).into_iter().filter_map(describe).collect()
+/// What is ours at a name, when it carries our marker.
+pub(super) fn owned_at(owner: &OwnerId, live: &Zone, name: &Name) -> Option<OwnedName> {
+    let Ownership::Ours(types, _) = of(owner, live, name) else { return None };
+    let sets = live.at(name);
+    let records = types.iter().map(|&record_type| sets.map_or(0, |sets| sets.count(record_type))).sum();
+    Some(OwnedName { name: name.clone(), types, records })
 }
 
-/// Each name that is ours with the SRV records at it, when these are ours.
-pub(super) fn owned_srv<'a>(owner: &OwnerId, live: &'a Zone) -> BTreeMap<Name, Option<&'a Rrset>> {
-    let srv = |name: &Name| {
-        let srv = live.rrset(name, RecordType::SRV)?;
-        matches!(of(owner, live, name), Ownership::Ours(types, _) if types.contains(&RecordType::SRV)).then_some(srv)
-    };
-    owned_names(owner, live).into_iter().map(|name| (name.clone(), srv(&name))).collect()
+/// What is ours in a zone, in canonical order.
+pub fn owned(owner: &OwnerId, live: &Zone) -> Vec<OwnedName> {
+    let marked = live.names().filter_map(|(name, _)| Marker::marked_name(name));
+    let mut owned: Vec<_> = marked.filter_map(|name| owned_at(owner, live, &name)).collect();
+    owned.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    owned
+}
+
+/// The SRV records at a name, when they are ours.
+pub(super) fn owned_srv(owner: &OwnerId, live: &Zone, name: &Name) -> Option<Rrset> {
+    let types = owned_at(owner, live, name)?.types;
+    types.contains(&RecordType::SRV).then(|| live.rrset(name, RecordType::SRV))?
 }

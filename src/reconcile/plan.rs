@@ -3,12 +3,12 @@
 //! Ownership is read from the zone itself: `_srvctl.<name> TXT "v=1 owner=<id> types=…"` says which RRsets at
 //! `<name>` are whose. Everything else in the zone is foreign and never part of a plan.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::desired::Desired;
+use super::desired::{Desired, Wanted};
 use super::obstacle::{self, Conflict, Obstacle};
 use super::ownership::{self, Ownership};
-use super::wanted::Wanted;
+use super::reconciler::Reconciler;
 use crate::model::{Change, Marker, Name, OwnerId, Record, RecordType, Rrset, RrsetKey, Zone};
 use crate::protocol::update::{self, NameUpdate, Prerequisite};
 
@@ -41,39 +41,28 @@ impl Plan {
     }
 }
 
-/// Compares what shall be with what is.
+/// Compares what shall be with what is, over the whole zone.
 pub fn plan(owner: &OwnerId, desired: &Desired, live: &Zone) -> Plan {
-    let planner = Planner { owner, live, marker_ttl: desired.marker_ttl };
-    let mut plan = Plan {
-        zone: live.origin().clone(),
-        serial: live.serial(),
-        updates: Vec::new(),
-        conflicts: Vec::new(),
-        owned_names: 0,
-        owned_records: 0,
-    };
-    let ours = ownership::owned(owner, live);
-    plan.owned_names = ours.len();
-    plan.owned_records = ours.iter().map(|owned| owned.records).sum();
-    let wanted = Wanted::new(owner, desired, live);
-    let names: BTreeSet<&Name> = wanted.names().chain(ours.iter().map(|owned| &owned.name)).collect();
-    for name in names.into_iter().filter(|name| !wanted.is_untouched(name)) {
-        if let Some(refusal) = wanted.refusal(name) {
-            plan.conflicts.push(Conflict { name: name.clone(), obstacle: Obstacle::Refused(refusal.clone()) });
-            continue;
+    Reconciler::new(owner.clone(), desired.clone(), live.clone()).plan()
+}
+
+/// What must happen at one name, and what is in the way there.
+pub(super) fn at(owner: &OwnerId, marker_ttl: u32, live: &Zone, name: &Name, wanted: &Wanted) -> Step {
+    let (update, obstacles) = Planner { owner, live, marker_ttl }.at(name, wanted);
+    match update {
+        Some(update) if !update::fits(live.origin(), &update) => {
+            let obstacle = Obstacle::TooLarge(update.wire_len(live.origin()));
+            Step { update: None, obstacles: obstacles.into_iter().chain([obstacle]).collect() }
         }
-        let (update, obstacles) = planner.at(name, wanted.at(name));
-        let obstacles = obstacles.into_iter().map(|obstacle| Conflict { name: name.clone(), obstacle });
-        plan.conflicts.extend(obstacles);
-        match update {
-            Some(update) if !update::fits(live.origin(), &update) => {
-                let obstacle = Obstacle::TooLarge(update.wire_len(live.origin()));
-                plan.conflicts.push(Conflict { name: name.clone(), obstacle });
-            }
-            other => plan.updates.extend(other),
-        }
+        update => Step { update, obstacles },
     }
-    plan
+}
+
+/// What must happen at one name, and what is in the way there.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    pub(super) update: Option<NameUpdate>,
+    pub(super) obstacles: Vec<Obstacle>,
 }
 
 struct Planner<'a> {
@@ -83,8 +72,7 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// What must happen at one name, and what is in the way there.
-    fn at(&self, name: &Name, wanted: &BTreeMap<RecordType, Rrset>) -> (Option<NameUpdate>, Vec<Obstacle>) {
+    fn at(&self, name: &Name, wanted: &Wanted) -> (Option<NameUpdate>, Vec<Obstacle>) {
         let (owned, marker) = match ownership::of(self.owner, self.live, name) {
             Ownership::Nobody => (BTreeSet::new(), None),
             Ownership::Ours(types, marker) => (types, Some(marker)),
@@ -104,15 +92,15 @@ impl Planner<'_> {
         }
         let kept: BTreeSet<_> = owned.iter().copied().filter(|owned| wanted.contains_key(owned)).collect();
         let types: BTreeSet<_> = kept.union(&claimed).copied().collect();
-        (self.update(name, wanted, Ours { owned: &owned, claimed: &claimed, types, marker }), obstacles)
+        (self.update(name, wanted, Ours { owned: &owned, claimed: &claimed, types, marker: marker.as_ref() }), obstacles)
     }
 
-    fn update(&self, name: &Name, wanted: &BTreeMap<RecordType, Rrset>, ours: Ours<'_>) -> Option<NameUpdate> {
+    fn update(&self, name: &Name, wanted: &Wanted, ours: Ours<'_>) -> Option<NameUpdate> {
         let marker_name = Marker::name_for(name).ok()?;
         let mut changes = Vec::new();
         for &record_type in ours.owned.union(ours.claimed) {
             let key = RrsetKey::new(name.clone(), record_type);
-            changes.extend(Change::between(key, self.live.rrset(name, record_type), wanted.get(&record_type)));
+            changes.extend(Change::between(key, self.live.rrset(name, record_type).as_ref(), wanted.get(&record_type)));
         }
         let after = (!ours.types.is_empty()).then(|| Marker { owner: self.owner.clone(), types: ours.types });
         let after = after.and_then(|marker| ownership::marker_rrset(&marker, self.marker_ttl, ours.marker));
@@ -137,7 +125,7 @@ impl Planner<'_> {
     fn claims(
         &self,
         name: &Name,
-        wanted: &BTreeMap<RecordType, Rrset>,
+        wanted: &Wanted,
         owned: &BTreeSet<RecordType>,
     ) -> (BTreeSet<RecordType>, Vec<Vec<Record>>) {
         let (mut claimed, mut foreign) = (BTreeSet::new(), Vec::new());
@@ -146,16 +134,16 @@ impl Planner<'_> {
                 None => {
                     claimed.insert(record_type);
                 }
-                Some(live) if satisfies(record_type, live, rrset) => {}
+                Some(live) if satisfies(record_type, &live, rrset) => {}
                 Some(live) => foreign.push(live.records(name)),
             }
         }
         (claimed, foreign)
     }
 
-    fn is_satisfied(&self, name: &Name, wanted: &BTreeMap<RecordType, Rrset>) -> bool {
+    fn is_satisfied(&self, name: &Name, wanted: &Wanted) -> bool {
         let says_it = |(&record_type, rrset): (&RecordType, &Rrset)| {
-            self.live.rrset(name, record_type).is_some_and(|live| satisfies(record_type, live, rrset))
+            self.live.rrset(name, record_type).is_some_and(|live| satisfies(record_type, &live, rrset))
         };
         wanted.iter().all(says_it)
     }

@@ -12,8 +12,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::desired::{Desired, Refusal};
+use super::desired::{Desired, Wanted};
 use super::ownership;
+use super::refusal::Refusal;
 use crate::model::{
     MAX_SHARDS, Name, OwnerId, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Zone, shard_of,
 };
@@ -37,61 +38,43 @@ pub struct Sharded {
 /// What makes two SRV records the same instance: target without case, and port.
 type Endpoint = (Name, u16);
 
-/// The names of one service that are ours in the live zone, by number, with the SRV records there.
-type Live<'a> = BTreeMap<usize, Option<&'a Rrset>>;
+/// The names of one service that are ours in the live zone, by number, with the SRV records there that are ours.
+pub(super) type Live = BTreeMap<usize, Option<Rrset>>;
 
 /// Where the wanted instances are now, by number of the name.
 type Residents = BTreeMap<usize, BTreeSet<Endpoint>>;
 
-/// What all shards of a zone come to, seen against the live zone: goes over [`Desired::names`].
+/// What a service comes to whose names have to be seen together, because it is spread, was, or is refused.
 #[derive(Debug, Default)]
-pub(super) struct Resolved {
-    pub(super) names: BTreeMap<Name, BTreeMap<RecordType, Rrset>>,
-    pub(super) refused: BTreeMap<Name, Refusal>,
-    /// Shards and hosts of services that are refused: they stay as they are.
+pub(super) struct Joint {
+    /// What its names shall hold next; its own only when it is spread.
+    pub(super) names: BTreeMap<Name, Wanted>,
+    /// Why nothing of it is published.
+    pub(super) refused: Option<Refusal>,
+    /// Its shards and hosts when it is refused: they stay as they are. What is published of it needs its hosts,
+    /// those too that its file does not name any more.
     pub(super) untouched: BTreeSet<Name>,
 }
 
-/// Spreads the services of a zone. `ours` holds every name that carries our marker, with the SRV records there
-/// that are ours.
-pub(super) fn resolve<'a>(zone: &Name, desired: &Desired, ours: &BTreeMap<Name, Option<&'a Rrset>>) -> Resolved {
-    let mut live: BTreeMap<Name, Live<'a>> = BTreeMap::new();
-    for (name, srv) in ours {
-        if let Some((own_name, shard)) = shard_of(name, zone) {
-            live.entry(own_name).or_default().insert(shard, *srv);
-        }
+/// Sees a service as a whole.
+pub(super) fn joint(desired: &Desired, own_name: &Name, live: &Live) -> Joint {
+    let zone = &desired.policy().name;
+    let refused = |refusal| {
+        let srv = live.values().flatten().flat_map(Rrset::rdatas);
+        let hosts = srv.filter_map(endpoint).map(|(host, _)| host).chain(desired.hosts_of(own_name));
+        let untouched = hosts.chain(shard_names(own_name, zone, live)).collect();
+        Joint { refused: Some(refusal), untouched, ..Joint::default() }
+    };
+    if let Some(refusal) = desired.refusal(own_name) {
+        return refused(refusal.clone());
     }
-    for own_name in desired.sharded.keys() {
-        if let Some(srv) = ours.get(own_name) {
-            live.entry(own_name.clone()).or_default().insert(0, *srv);
-        }
+    match desired.sharded(own_name) {
+        Some(service) => match service.spread(live) {
+            Ok(names) => Joint { names, ..Joint::default() },
+            Err(refusal) => refused(refusal),
+        },
+        None => Joint { names: gathered(desired, own_name, live), ..Joint::default() },
     }
-    let mut resolved = Resolved::default();
-    // What is published of a refused service needs its hosts, those too that its file does not name any more.
-    resolved.untouched.extend(desired.frozen.iter().filter(|host| !desired.names.contains_key(host)).cloned());
-    for own_name in desired.refused.keys() {
-        let shards = live.get(own_name).into_iter().flat_map(BTreeMap::values);
-        let srv = shards.chain(ours.get(own_name)).flatten().flat_map(|srv| srv.rdatas());
-        let hosts = srv.filter_map(endpoint).map(|(host, _)| host);
-        resolved.untouched.extend(hosts.filter(|host| !desired.names.contains_key(host)));
-        resolved.untouched.extend(live.get(own_name).into_iter().flat_map(|live| shard_names(own_name, zone, live)));
-    }
-    let none = Live::new();
-    for (own_name, service) in &desired.sharded {
-        let live = live.get(own_name).unwrap_or(&none);
-        match service.spread(zone, live) {
-            Ok(names) => resolved.names.extend(names),
-            Err(refusal) => {
-                resolved.untouched.extend(shard_names(own_name, zone, live));
-                resolved.refused.insert(own_name.clone(), refusal);
-            }
-        }
-    }
-    for (own_name, mut live) in live {
-        live.insert(0, ours.get(&own_name).copied().flatten());
-        resolved.names.extend(gathered(desired, &own_name, &live, zone));
-    }
-    resolved
 }
 
 /// The names to look a service up under, in the order of its shards: its own name alone unless it is spread.
@@ -102,24 +85,24 @@ pub fn names_of(owner: &OwnerId, desired: &Desired, live: Option<&Zone>, service
     if let Shards::Fixed(count) = service.shards {
         return (0..count).filter_map(|shard| service.key.shard_name(shard).ok()).collect();
     }
-    let Some(sharded) = desired.sharded.get(&own_name) else { return vec![own_name] };
-    let ours = live.map(|live| ownership::owned_srv(owner, live)).unwrap_or_default();
-    listed(sharded, &own_name, &ours)
+    let Some(sharded) = desired.sharded(&own_name) else { return vec![own_name] };
+    let live = live.map_or_else(Live::new, |live| published(owner, live, &own_name, 0..MAX_SHARDS));
+    (0..sharded.count(&live)).filter_map(|shard| sharded.service.shard_name(shard).ok()).collect()
 }
 
-/// `ours` as in [`resolve`].
-fn listed(service: &Sharded, own_name: &Name, ours: &BTreeMap<Name, Option<&Rrset>>) -> Vec<Name> {
-    let mut live: Live<'_> = ours.get(own_name).map(|srv| (0, *srv)).into_iter().collect();
-    for (name, srv) in ours {
-        if let Some((_, shard)) = shard_of(name, &service.service.zone).filter(|(own, _)| own == own_name) {
-            live.insert(shard, *srv);
-        }
-    }
-    (0..service.count(&live)).filter_map(|shard| service.service.shard_name(shard).ok()).collect()
+/// Which of a service's names are ours, of those with the given numbers.
+pub(super) fn published(owner: &OwnerId, live: &Zone, own_name: &Name, shards: impl Iterator<Item = usize>) -> Live {
+    let Some(service) = key_of(own_name, live.origin()) else { return Live::new() };
+    let ours = |shard| {
+        let name = service.shard_name(shard).ok()?;
+        ownership::owned_at(owner, live, &name)?;
+        Some((shard, ownership::owned_srv(owner, live, &name)))
+    };
+    shards.filter_map(ours).collect()
 }
 
 /// The live names of shards 1 and up.
-fn shard_names<'a>(own_name: &Name, zone: &Name, live: &'a Live<'_>) -> impl Iterator<Item = Name> + 'a {
+fn shard_names<'a>(own_name: &Name, zone: &Name, live: &'a Live) -> impl Iterator<Item = Name> + 'a {
     let key = key_of(own_name, zone);
     live.keys().filter(|&&shard| shard > 0).filter_map(move |&shard| key.as_ref()?.shard_name(shard).ok())
 }
@@ -136,16 +119,11 @@ pub(super) fn key_of(own_name: &Name, zone: &Name) -> Option<ServiceKey> {
 }
 
 /// What stays at the shards of a service that is not spread any more: what its own name does not show yet.
-fn gathered(
-    desired: &Desired,
-    own_name: &Name,
-    live: &Live<'_>,
-    zone: &Name,
-) -> BTreeMap<Name, BTreeMap<RecordType, Rrset>> {
+fn gathered(desired: &Desired, own_name: &Name, live: &Live) -> BTreeMap<Name, Wanted> {
     let whole = || {
-        let sets = desired.names.get(own_name)?;
-        let (srv, txt) = (sets.get(&RecordType::SRV)?.clone(), sets.get(&RecordType::TXT).cloned());
-        let service = key_of(own_name, zone)?;
+        let mut sets = desired.at(own_name);
+        let (srv, txt) = (sets.remove(&RecordType::SRV)?, sets.remove(&RecordType::TXT));
+        let service = key_of(own_name, &desired.policy().name)?;
         let alone = Sharded { service, shards: Shards::Off, max_records: usize::MAX, srv, txt };
         let wanted = by_endpoint(&alone.srv);
         let homes = wanted.keys().map(|endpoint| (endpoint.clone(), 0)).collect();
@@ -205,7 +183,7 @@ impl Sharded {
 
     /// How many names to look up: all of a fixed number, whether or not they hold anything, since they may hold
     /// something tomorrow. With `auto` all up to the highest one that holds something.
-    fn count(&self, live: &Live<'_>) -> usize {
+    fn count(&self, live: &Live) -> usize {
         if self.shards != Shards::Auto {
             return self.most();
         }
@@ -214,8 +192,7 @@ impl Sharded {
     }
 
     /// What every name of the service shall hold next.
-    fn spread(&self, zone: &Name, live: &Live<'_>) -> Result<BTreeMap<Name, BTreeMap<RecordType, Rrset>>, Refusal> {
-        debug_assert_eq!(*zone, self.service.zone);
+    fn spread(&self, live: &Live) -> Result<BTreeMap<Name, Wanted>, Refusal> {
         let wanted = by_endpoint(&self.srv);
         // Names too long for their bytes leave gaps; then one more is needed than when filled in order.
         let too_few = || self.too_few(self.needed().max(self.most() + 1));
@@ -228,8 +205,8 @@ impl Sharded {
         &self,
         wanted: &BTreeMap<Endpoint, &Rdata>,
         homes: &BTreeMap<Endpoint, usize>,
-        live: &Live<'_>,
-    ) -> BTreeMap<Name, BTreeMap<RecordType, Rrset>> {
+        live: &Live,
+    ) -> BTreeMap<Name, Wanted> {
         let mut shards: BTreeMap<usize, Vec<Rdata>> = BTreeMap::new();
         for (endpoint, &home) in homes {
             shards.entry(home).or_default().push(wanted[endpoint].clone());
@@ -321,11 +298,11 @@ impl Sharded {
 }
 
 /// Which of the wanted instances the zone shows, by number of the name.
-fn residents(wanted: &BTreeMap<Endpoint, &Rdata>, live: &Live<'_>) -> Residents {
+fn residents(wanted: &BTreeMap<Endpoint, &Rdata>, live: &Live) -> Residents {
     let at = |srv: &Rrset| -> BTreeSet<_> {
         srv.rdatas().iter().filter_map(endpoint).filter(|endpoint| wanted.contains_key(endpoint)).collect()
     };
-    let shards = live.iter().filter_map(|(&shard, srv)| Some((shard, at((*srv)?))));
+    let shards = live.iter().filter_map(|(&shard, srv)| Some((shard, at(srv.as_ref()?))));
     shards.filter(|(_, endpoints)| !endpoints.is_empty()).collect()
 }
 

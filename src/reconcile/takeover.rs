@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::desired::Desired;
+use super::desired::{Desired, Wanted};
 use super::obstacle::{self, Obstacle};
 use super::ownership::{self, Ownership};
-use super::wanted::Wanted;
-use crate::model::{Change, Marker, Name, NameError, OwnerId, Record, RecordType, Rrset, RrsetKey, Zone};
+use super::shards::{self, Joint};
+use crate::model::{
+    Change, MAX_SHARDS, Marker, Name, NameError, OwnerId, Rdata, Record, RecordType, Rrset, RrsetKey, Zone, shard_of,
+};
 use crate::protocol::update::{NameUpdate, Prerequisite};
 
 /// How to take a name over.
@@ -91,8 +93,8 @@ pub fn adopt(
     name: &Name,
     mode: &AdoptMode,
 ) -> Result<Option<NameUpdate>, TakeoverError> {
-    let everything = Wanted::adopting(owner, desired, live, name);
-    let wanted = everything.at(name);
+    let service = Adopted::new(owner, desired, live, name);
+    let wanted = service.wanted(desired, name);
     if wanted.is_empty() {
         return Err(TakeoverError::NotDesired(name.clone()));
     }
@@ -103,31 +105,32 @@ pub fn adopt(
     let types = wanted.keys().copied().collect();
     let foreign: Vec<_> = wanted.keys().filter(|wanted| !owned.contains(wanted)).copied().collect();
     if !mode.replace {
-        refuse_losses(live, name, &everything, &foreign)?;
+        service.refuse_losses(live, name, &wanted, &foreign)?;
     }
     let marker_key = marker_key(name)?;
-    let mut prerequisites = vec![as_seen(&marker_key, marker)];
+    let mut prerequisites = vec![as_seen(&marker_key, marker.as_ref())];
     let mut changes = Vec::new();
     for &record_type in owned.iter().chain(&foreign) {
         let key = RrsetKey::new(name.clone(), record_type);
         let before = live.rrset(name, record_type);
         if foreign.contains(&record_type) {
-            prerequisites.push(as_seen(&key, before));
+            prerequisites.push(as_seen(&key, before.as_ref()));
         }
-        changes.extend(Change::between(key, before, wanted.get(&record_type)));
+        changes.extend(Change::between(key, before.as_ref(), wanted.get(&record_type)));
     }
-    let marker_after = ownership::marker_rrset(&Marker { owner: owner.clone(), types }, desired.marker_ttl, marker);
-    changes.extend(Change::between(marker_key, marker, marker_after.as_ref()));
+    let wanted_marker = Marker { owner: owner.clone(), types };
+    let marker_after = ownership::marker_rrset(&wanted_marker, desired.policy().ttl, marker.as_ref());
+    changes.extend(Change::between(marker_key, marker.as_ref(), marker_after.as_ref()));
     Ok((!changes.is_empty()).then(|| NameUpdate { name: name.clone(), prerequisites, changes }))
 }
 
 /// What is owned there (by us, or by the one it is taken from), and the marker as it stands.
-fn standing<'a>(
+fn standing(
     owner: &OwnerId,
-    live: &'a Zone,
+    live: &Zone,
     name: &Name,
     mode: &AdoptMode,
-) -> Result<(BTreeSet<RecordType>, Option<&'a Rrset>), TakeoverError> {
+) -> Result<(BTreeSet<RecordType>, Option<Rrset>), TakeoverError> {
     let not_from = |expected: &OwnerId| TakeoverError::NotFrom { name: name.clone(), expected: expected.clone() };
     match (ownership::of(owner, live, name), &mode.from) {
         (Ownership::Ours(types, marker), None) => Ok((types, Some(marker))),
@@ -147,22 +150,48 @@ fn standing<'a>(
     }
 }
 
-fn refuse_losses(
-    live: &Zone,
-    name: &Name,
-    everything: &Wanted<'_>,
-    foreign: &[RecordType],
-) -> Result<(), TakeoverError> {
-    let wanted = everything.at(name);
-    let mut extra = Vec::new();
-    for record_type in foreign {
-        let there = live.rrset(name, *record_type).map_or_else(Vec::new, |set| set.records(name));
-        let is_lost = |record: &Record| {
-            !wanted[record_type].contains(&record.rdata) && !everything.is_elsewhere(live, name, &record.rdata)
-        };
-        extra.extend(there.into_iter().filter(is_lost));
+/// The service that a name belongs to, seen as if the name were ours already: what it has there can stay there.
+struct Adopted(Joint);
+
+impl Adopted {
+    fn new(owner: &OwnerId, desired: &Desired, live: &Zone, name: &Name) -> Self {
+        let own_name = shards::own_name_of(name, live.origin());
+        let mut published = shards::published(owner, live, &own_name, 0..MAX_SHARDS);
+        let shard = shard_of(name, live.origin()).map_or(0, |(_, shard)| shard);
+        published.insert(shard, live.rrset(name, RecordType::SRV));
+        Self(shards::joint(desired, &own_name, &published))
     }
-    if extra.is_empty() { Ok(()) } else { Err(TakeoverError::WouldLose { name: name.clone(), extra }) }
+
+    fn wanted(&self, desired: &Desired, name: &Name) -> Wanted {
+        self.0.names.get(name).cloned().unwrap_or_else(|| desired.at(name))
+    }
+
+    /// Whether a record is at another of the service's names, and stays there.
+    fn is_elsewhere(&self, live: &Zone, name: &Name, rdata: &Rdata) -> bool {
+        let holds = |set: Option<&Rrset>| set.is_some_and(|set| set.contains(rdata));
+        let siblings = self.0.names.iter().filter(|(other, _)| *other != name);
+        siblings
+            .filter(|(_, sets)| holds(sets.get(&RecordType::SRV)))
+            .any(|(other, _)| holds(live.rrset(other, RecordType::SRV).as_ref()))
+    }
+
+    fn refuse_losses(
+        &self,
+        live: &Zone,
+        name: &Name,
+        wanted: &Wanted,
+        foreign: &[RecordType],
+    ) -> Result<(), TakeoverError> {
+        let mut extra = Vec::new();
+        for record_type in foreign {
+            let there = live.rrset(name, *record_type).map_or_else(Vec::new, |set| set.records(name));
+            let is_lost = |record: &Record| {
+                !wanted[record_type].contains(&record.rdata) && !self.is_elsewhere(live, name, &record.rdata)
+            };
+            extra.extend(there.into_iter().filter(is_lost));
+        }
+        if extra.is_empty() { Ok(()) } else { Err(TakeoverError::WouldLose { name: name.clone(), extra }) }
+    }
 }
 
 /// The update that removes our marker and leaves the data to whoever wants it.
@@ -175,7 +204,7 @@ pub fn release(owner: &OwnerId, live: &Zone, name: &Name) -> Result<NameUpdate, 
     };
     let key = marker_key(name)?;
     let prerequisites = vec![Prerequisite::Exactly(key.clone(), marker.clone())];
-    let changes = Change::between(key, Some(marker), None).into_iter().collect();
+    let changes = Change::between(key, Some(&marker), None).into_iter().collect();
     Ok(NameUpdate { name: name.clone(), prerequisites, changes })
 }
 

@@ -149,7 +149,9 @@ fn instances(fields: &mut Fields<'_, '_>, zone: Option<&Name>, zones: &[Name]) -
         let message = "the service has no instance, and an empty answer makes Prometheus drop its targets";
         fields.report_missing(message, "add a `[[service.instance]]`, or remove the service");
     }
-    instances?.into_iter().collect()
+    let mut instances: Vec<_> = instances?.into_iter().collect::<Option<_>>()?;
+    instances.sort_by(|one, other| one.host.cmp(&other.host));
+    Some(instances)
 }
 
 fn instance(

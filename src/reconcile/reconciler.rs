@@ -1,0 +1,309 @@
+//! The difference between what shall be and what is, kept up to date: a change on either side costs work in
+//! proportion to the names that it touches, not to the zone.
+//!
+//! Only names are remembered for what is still to do. The update of a name follows from what shall be and what is
+//! there, and is made when it is looked at, so that a plan for a whole zone is no second copy of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::desired::{Desired, Wanted};
+use super::holdings::Holdings;
+use super::obstacle::{Conflict, Obstacle};
+use super::plan::{self, Plan, Step};
+use super::shards;
+use crate::model::{MAX_SHARDS, Marker, Mismatch, Name, OwnerId, Record, RecordType, Service, Sets, Zone};
+use crate::protocol::update::NameUpdate;
+
+/// How much was looked at since the start; what a change costs is told in these, and not in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effort {
+    /// Owner names compared with what shall be there.
+    pub names_examined: u64,
+    /// Records at these names, wanted or live.
+    pub records_compared: u64,
+}
+
+/// One zone as it is, what it shall hold, and the difference.
+#[derive(Debug, Clone)]
+pub struct Reconciler {
+    pub(super) owner: OwnerId,
+    pub(super) desired: Desired,
+    pub(super) live: Zone,
+    holdings: Holdings,
+    /// Names to be examined: something changed there.
+    dirty: BTreeSet<Name>,
+    pending: BTreeMap<Name, Pending>,
+    conflicts: BTreeMap<Name, Vec<Obstacle>>,
+    /// Services whose names were seen together when they were last examined, by their own names.
+    joint: BTreeSet<Name>,
+    /// What stays as it is because of a refused service, by the service's own name.
+    untouched: BTreeMap<Name, BTreeSet<Name>>,
+    effort: Effort,
+}
+
+/// A name that is not as it shall be.
+#[derive(Debug, Clone)]
+struct Pending {
+    /// Whether its update deletes records, markers apart.
+    deletes: bool,
+    /// The update, when it follows from more than this one name.
+    joint: Option<Box<NameUpdate>>,
+}
+
+impl Reconciler {
+    /// Compares the whole zone.
+    pub fn new(owner: OwnerId, desired: Desired, live: Zone) -> Self {
+        let mut new = Self {
+            owner,
+            desired,
+            live,
+            holdings: Holdings::default(),
+            dirty: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            conflicts: BTreeMap::new(),
+            joint: BTreeSet::new(),
+            untouched: BTreeMap::new(),
+            effort: Effort::default(),
+        };
+        new.compare_everything();
+        new
+    }
+
+    /// The zone as it is known.
+    pub fn live(&self) -> &Zone {
+        &self.live
+    }
+
+    /// What the zone shall hold.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// How much was looked at since the start.
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
+    /// How many owner names in the zone carry our marker.
+    pub fn owned_names(&self) -> usize {
+        self.holdings.names
+    }
+
+    /// How many records at these names are ours, markers not counted.
+    pub fn owned_records(&self) -> usize {
+        self.holdings.records
+    }
+
+    /// Whether there is nothing to do and nothing in the way.
+    pub fn is_in_sync(&self) -> bool {
+        self.pending.is_empty() && self.conflicts.is_empty()
+    }
+
+    /// The zone was read anew.
+    pub fn replace_zone(&mut self, live: Zone) {
+        self.live = live;
+        self.compare_everything();
+    }
+
+    /// The zone moved on by one difference sequence of an incremental transfer. Call [`examine`](Self::examine)
+    /// after the last.
+    ///
+    /// # Errors
+    /// When the difference does not fit the zone: then this must not be used any more before
+    /// [`replace_zone`](Self::replace_zone).
+    pub fn advance(&mut self, deleted: &[Record], added: &[Record], soa: &Record) -> Result<(), Mismatch> {
+        let records = || deleted.iter().chain(added);
+        let touched: BTreeSet<Name> = records().map(|record| marked(&record.name)).collect();
+        touched.iter().for_each(|name| self.holdings.leave(&self.owner, &self.live, name));
+        self.live.advance(deleted, added, soa)?;
+        touched.iter().for_each(|name| self.holdings.enter(&self.owner, &self.live, name));
+        self.dirty.extend(touched);
+        for record in records() {
+            let hides = [RecordType::NS, RecordType::DNAME].contains(&record.rdata.record_type());
+            if hides && record.name != *self.live.origin() {
+                self.dirty.extend(self.live.names_within(&record.name).map(marked));
+                self.dirty.extend(self.desired.names_within(&record.name).cloned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Exchanges a desired service, by its own name, for another version of it or for nothing. Call
+    /// [`examine`](Self::examine) after the last.
+    pub fn set_service(&mut self, own_name: &Name, service: Option<Arc<Service>>) {
+        self.dirty.extend(self.desired.set(own_name, service));
+    }
+
+    /// Sources from which nothing came at all.
+    pub fn set_missing_sources(&mut self, sources: Vec<String>) {
+        self.desired.missing_sources = sources;
+    }
+
+    /// Looks at every name where something changed.
+    pub fn examine(&mut self) {
+        while !self.dirty.is_empty() {
+            let mut seen_together = BTreeSet::new();
+            for name in std::mem::take(&mut self.dirty) {
+                let own_name = shards::own_name_of(&name, self.live.origin());
+                if !self.is_joint(&own_name) && !self.joint.contains(&own_name) {
+                    self.examine_name(&name);
+                } else if seen_together.insert(own_name.clone()) {
+                    self.examine_service(&own_name);
+                }
+            }
+        }
+    }
+
+    /// Names at which something is to do, in canonical order.
+    pub fn pending(&self) -> impl Iterator<Item = &Name> {
+        self.pending.keys()
+    }
+
+    /// How many there are.
+    pub fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Those of them where records are deleted.
+    pub(super) fn deleting(&self) -> impl Iterator<Item = NameUpdate> {
+        let deleting = self.pending.iter().filter(|(_, pending)| pending.deletes);
+        deleting.filter_map(|(name, _)| self.update(name))
+    }
+
+    /// What is to do at a name.
+    pub fn update(&self, name: &Name) -> Option<NameUpdate> {
+        let pending = self.pending.get(name)?;
+        pending.joint.as_deref().cloned().or_else(|| self.step(name, &self.desired.at(name)).update)
+    }
+
+    /// What stands in the way, in canonical order of names.
+    pub fn conflicts(&self) -> impl Iterator<Item = Conflict> {
+        let named = |(name, obstacles): (&Name, &Vec<Obstacle>)| -> Vec<Conflict> {
+            obstacles.iter().cloned().map(|obstacle| Conflict { name: name.clone(), obstacle }).collect()
+        };
+        self.conflicts.iter().flat_map(named)
+    }
+
+    /// All of it, to be shown.
+    pub fn plan(&self) -> Plan {
+        Plan {
+            zone: self.live.origin().clone(),
+            serial: self.live.serial(),
+            updates: self.pending().filter_map(|name| self.update(name)).collect(),
+            conflicts: self.conflicts().collect(),
+            owned_names: self.holdings.names,
+            owned_records: self.holdings.records,
+        }
+    }
+
+    fn compare_everything(&mut self) {
+        self.holdings = Holdings::default();
+        self.pending.clear();
+        self.conflicts.clear();
+        self.joint.clear();
+        self.untouched.clear();
+        self.dirty = self.desired.names().cloned().collect();
+        for name in self.live.names().filter_map(|(name, _)| Marker::marked_name(name)) {
+            let before = self.holdings.names;
+            self.holdings.enter(&self.owner, &self.live, &name);
+            if self.holdings.names > before {
+                self.dirty.insert(name);
+            }
+        }
+        self.examine();
+    }
+
+    /// Whether the names of a service have to be seen together.
+    fn is_joint(&self, own_name: &Name) -> bool {
+        self.holdings.has_shards(own_name)
+            || self.desired.is_sharded(own_name)
+            || self.desired.refusal(own_name).is_some()
+    }
+
+    fn examine_name(&mut self, name: &Name) {
+        let wanted = self.desired.at(name);
+        let is_untouched = || self.desired.is_frozen(name) || self.untouched.values().any(|all| all.contains(name));
+        let step = if wanted.is_empty() && is_untouched() { Step::default() } else { self.step(name, &wanted) };
+        self.count(name, &wanted);
+        self.settle(name, step, false);
+    }
+
+    fn examine_service(&mut self, own_name: &Name) {
+        let live = shards::published(&self.owner, &self.live, own_name, self.holdings.shards(own_name));
+        let joint = shards::joint(&self.desired, own_name, &live);
+        let mut names: BTreeSet<Name> = joint.names.keys().cloned().collect();
+        let service = shards::key_of(own_name, self.live.origin());
+        let known = |name: &Name| self.pending.contains_key(name) || self.conflicts.contains_key(name);
+        for shard in 0..MAX_SHARDS {
+            let name = service.as_ref().and_then(|service| service.shard_name(shard).ok());
+            names.extend(name.filter(|name| shard == 0 || live.contains_key(&shard) || known(name)));
+        }
+        for name in names {
+            let wanted = joint.names.get(&name).cloned().unwrap_or_else(|| self.desired.at(&name));
+            let step = match &joint.refused {
+                Some(refusal) if name == *own_name => {
+                    Step { update: None, obstacles: vec![Obstacle::Refused(refusal.clone())] }
+                }
+                _ if joint.untouched.contains(&name) => Step::default(),
+                _ => self.step(&name, &wanted),
+            };
+            self.count(&name, &wanted);
+            self.settle(&name, step, true);
+        }
+        if self.is_joint(own_name) {
+            self.joint.insert(own_name.clone());
+        } else {
+            self.joint.remove(own_name);
+        }
+        let before = self.untouched.remove(own_name).unwrap_or_default();
+        self.dirty.extend(before.symmetric_difference(&joint.untouched).filter(|name| !is_service(name)).cloned());
+        if !joint.untouched.is_empty() {
+            self.untouched.insert(own_name.clone(), joint.untouched);
+        }
+    }
+
+    fn step(&self, name: &Name, wanted: &Wanted) -> Step {
+        plan::at(&self.owner, self.desired.policy().ttl, &self.live, name, wanted)
+    }
+
+    fn settle(&mut self, name: &Name, step: Step, joint: bool) {
+        match step.update {
+            None => {
+                self.pending.remove(name);
+            }
+            Some(update) => {
+                let data = update.changes.iter().filter(|change| change.key.name == *name);
+                let deletes = data.into_iter().any(|change| !change.operations().0.is_empty());
+                let joint = joint.then(|| Box::new(update));
+                self.pending.insert(name.clone(), Pending { deletes, joint });
+            }
+        }
+        if step.obstacles.is_empty() {
+            self.conflicts.remove(name);
+        } else {
+            self.conflicts.insert(name.clone(), step.obstacles);
+        }
+    }
+
+    fn count(&mut self, name: &Name, wanted: &Wanted) {
+        self.effort.names_examined += 1;
+        let live = self.live.at(name).map_or(0, Sets::record_count);
+        let wanted: usize = wanted.values().map(|set| set.rdatas().len()).sum();
+        self.effort.records_compared += (live + wanted) as u64;
+    }
+}
+
+/// The name that a name is about: a marker is about another.
+fn marked(name: &Name) -> Name {
+    Marker::marked_name(name).unwrap_or_else(|| name.clone())
+}
+
+/// Services' names begin with an underscore, hosts' never do.
+fn is_service(name: &Name) -> bool {
+    name.labels().next().is_some_and(|label| label.starts_with(b"_"))
+}
+
+#[cfg(test)]
+#[path = "reconciler_tests.rs"]
+mod tests;
