@@ -1,67 +1,30 @@
-//! A zone transfer, message by message, until the zone is whole (RFC 5936).
+//! A whole zone, message by message, until its end has come (RFC 5936).
 //!
 //! ```text
 //!   Start ──SOA──▶ Inside ──any record──▶ Inside ──the same SOA──▶ Whole
 //! ```
 //! Anything else is an error; a zone that is not whole is never given out.
 
-use super::rcode::Rcode;
-use super::wire::{CLASS_IN, Message, WireError};
-use crate::model::{Name, Rdata, Record, RecordType, Zone};
-
-/// Why a transfer brought no zone.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TransferError {
-    /// A message could not be read.
-    #[error("message {message} of the transfer cannot be read: {source}")]
-    Unreadable {
-        /// Which message, from 1.
-        message: usize,
-        /// Why.
-        source: WireError,
-    },
-    /// The server said no.
-    #[error("{} ({})", .0.explain_transfer(), .0)]
-    Refused(Rcode),
-    /// A message that answers another query.
-    #[error("message {0} of the transfer does not belong to our query")]
-    Foreign(usize),
-    /// The content breaks the form of a transfer.
-    #[error("message {message} of the transfer {what}")]
-    Malformed {
-        /// Which message, from 1.
-        message: usize,
-        /// What is wrong with it.
-        what: &'static str,
-    },
-}
+use super::envelope::{Envelope, TransferError, is_apex_soa};
+use crate::model::{Name, Rdata, Record, Zone};
 
 /// An AXFR under way.
 #[derive(Debug)]
 pub struct Transfer {
-    id: u16,
-    zone: Zone,
-    messages: usize,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Start,
-    Inside { soa: Rdata },
-    Whole,
-    Broken,
+    envelope: Envelope,
+    content: Content,
+    refused: bool,
 }
 
 impl Transfer {
     /// Waits for the answers to the query `id` for the zone at `origin`.
     pub fn new(id: u16, origin: Name) -> Self {
-        Self { id, zone: Zone::empty(origin), messages: 0, state: State::Start }
+        Self { envelope: Envelope::new(id), content: Content::new(origin), refused: false }
     }
 
     /// How many records have come so far, and in how many messages.
     pub fn progress(&self) -> (usize, usize) {
-        (self.zone.record_count(), self.messages)
+        (self.content.record_count(), self.envelope.messages())
     }
 
     /// Takes the next message; says whether the zone is whole now.
@@ -70,102 +33,90 @@ impl Transfer {
     /// When the message is no part of a proper transfer; the transfer is over then.
     pub fn message(&mut self, bytes: &[u8]) -> Result<bool, TransferError> {
         let taken = self.take(bytes);
-        if taken.is_err() {
-            self.state = State::Broken;
-        }
+        self.refused |= taken.is_err();
         taken
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<bool, TransferError> {
-        self.messages += 1;
-        let message = self.messages;
-        let parsed = Message::parse(bytes).map_err(|source| TransferError::Unreadable { message, source })?;
-        let header = parsed.header;
-        if header.id != self.id || !header.is_response() || header.opcode() != 0 {
-            return Err(TransferError::Foreign(message));
+        let records = self.envelope.open(bytes)?;
+        if self.refused {
+            return Err(self.envelope.malformed("comes after one that was refused"));
         }
-        if parsed.rcode() != 0 {
-            return Err(TransferError::Refused(Rcode(parsed.rcode())));
+        for record in records {
+            self.content.record(record).map_err(|what| self.envelope.malformed(what))?;
         }
-        if header.is_truncated() || parsed.answers.len() != usize::from(header.counts[1]) {
-            return Err(TransferError::Malformed { message, what: "is cut short" });
-        }
-        if parsed.answers.is_empty() {
-            return Err(TransferError::Malformed { message, what: "has no records" });
-        }
-        for raw in parsed.answers {
-            if raw.class != CLASS_IN {
-                return Err(TransferError::Malformed { message, what: "has a record of another class" });
-            }
-            self.record(Record { name: raw.name, ttl: raw.ttl, rdata: raw.rdata }, message)?;
-        }
-        Ok(matches!(self.state, State::Whole))
+        Ok(self.content.is_whole())
     }
 
-    fn record(&mut self, record: Record, message: usize) -> Result<(), TransferError> {
-        let malformed = |what| TransferError::Malformed { message, what };
-        let is_apex_soa = record.rdata.record_type() == RecordType::SOA && record.name == *self.zone.origin();
+    /// The zone, when it is whole and no message was refused.
+    pub fn into_zone(self) -> Option<Zone> {
+        self.content.into_zone().filter(|_| !self.refused)
+    }
+}
+
+/// The records of a whole zone as they come, whatever messages they come in.
+#[derive(Debug)]
+pub(super) struct Content {
+    zone: Zone,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Start,
+    Inside { soa: Rdata },
+    Whole,
+}
+
+impl Content {
+    /// Nothing yet of the zone at `origin`.
+    pub(super) fn new(origin: Name) -> Self {
+        Self { zone: Zone::empty(origin), state: State::Start }
+    }
+
+    /// How many records the zone has so far.
+    pub(super) fn record_count(&self) -> usize {
+        self.zone.record_count()
+    }
+
+    /// Takes the next record; an error says what is wrong with it, and nothing that comes after can right that.
+    pub(super) fn record(&mut self, record: Record) -> Result<(), &'static str> {
+        let is_apex_soa = is_apex_soa(&record, self.zone.origin());
         match &self.state {
             State::Start if is_apex_soa && record.rdata.soa_serial().is_some() => {
                 self.state = State::Inside { soa: record.rdata.clone() };
                 self.zone.insert(record);
             }
-            State::Start => return Err(malformed("does not begin with the zone's SOA record")),
+            State::Start => return Err("does not begin with the zone's SOA record"),
             State::Inside { soa } if is_apex_soa => {
                 if *soa != record.rdata {
-                    return Err(malformed("ends with another SOA record than it began with"));
+                    return Err("ends with another SOA record than it began with");
                 }
                 self.state = State::Whole;
             }
             State::Inside { .. } if record.name.is_within(self.zone.origin()) => self.zone.insert(record),
             State::Inside { .. } => {} // RFC 5936 section 2.2.6 lets a zone's glue lie outside; it is not ours to manage
-            State::Whole => return Err(malformed("goes on after the zone's last record")),
-            State::Broken => return Err(malformed("comes after one that was refused")),
+            State::Whole => return Err("goes on after the zone's last record"),
         }
         Ok(())
     }
 
-    /// The zone, when it is whole and no message was refused.
-    pub fn into_zone(self) -> Option<Zone> {
-        matches!(self.state, State::Whole).then_some(self.zone)
+    /// Whether the last record has come.
+    pub(super) fn is_whole(&self) -> bool {
+        matches!(self.state, State::Whole)
+    }
+
+    /// The zone, when it is whole.
+    pub(super) fn into_zone(self) -> Option<Zone> {
+        self.is_whole().then_some(self.zone)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::wire::{self, Header, RecordRef};
-
-    const ID: u16 = 9;
-
-    fn origin() -> Name {
-        "internal.local".parse().unwrap()
-    }
-
-    fn soa(serial: u8) -> Record {
-        let mut wire = vec![0, 0];
-        wire.extend([0, 0, 0, serial]);
-        wire.extend([0; 16]);
-        Record { name: origin(), ttl: 300, rdata: Rdata::from_wire(RecordType::SOA, wire) }
-    }
-
-    fn a(host: &str) -> Record {
-        let name = format!("{host}.internal.local").parse().unwrap();
-        Record { name, ttl: 300, rdata: Rdata::a([10, 0, 0, 1].into()) }
-    }
-
-    fn message(id: u16, flags: u16, records: &[Record]) -> Vec<u8> {
-        let mut out = Vec::new();
-        let answers = u16::try_from(records.len()).unwrap();
-        wire::write_header(&mut out, Header { id, flags, counts: [1, answers, 0, 0] });
-        wire::write_question(&mut out, &origin(), RecordType::AXFR);
-        for Record { name, ttl, rdata } in records {
-            let record =
-                RecordRef { name, record_type: rdata.record_type(), class: 1, ttl: *ttl, rdata: rdata.as_wire() };
-            wire::write_record(&mut out, &origin(), &record);
-        }
-        out
-    }
+    use crate::protocol::rcode::Rcode;
+    use crate::protocol::transfer::samples::{ID, a, message, origin, soa};
 
     fn run(messages: &[Vec<u8>]) -> Result<Option<Zone>, TransferError> {
         let mut transfer = Transfer::new(ID, origin());
