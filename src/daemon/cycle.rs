@@ -1,55 +1,90 @@
-//! The one path to DNS: read the zone, plan, push, read back. `plan`, `apply` and the daemon all come here.
+//! The one path to DNS: read the zone, compare, push, read back. `plan`, `apply` and the daemon all come here.
 //!
 //! Decides nothing about records: that is [`crate::reconcile`].
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::dns::{DnsError, Primary, Pushed, RefusedName};
-use crate::model::{Change, Name, OwnerId, Zone};
+use crate::dns::{DnsError, Pushed, RefusedName, Session};
+use crate::model::{Change, Mismatch, Name, OwnerId};
 use crate::protocol::rcode::Rcode;
+use crate::protocol::transfer::{Refreshed, Step};
 use crate::protocol::update::NameUpdate;
-use crate::reconcile::{Desired, Guarded, Plan, PlanId, guard, plan};
+use crate::reconcile::{Desired, Guarded, PlanId, Reconciler, guard};
 
 /// How many rounds a cycle may take: one, one more for instances that move to another shard (published at the new
 /// name first, taken from the old one then), and others because somebody else changed a name under it.
 const ROUNDS: usize = 4;
+/// Names that are sent before the zone is read back: that many updates' effects have room in memory.
+const NAMES_AT_ONCE: usize = 8192;
 
-/// A zone as it was read, and what must happen to it.
-#[derive(Debug)]
-pub struct Survey {
-    /// The zone's content.
-    pub live: Zone,
-    /// What must happen.
-    pub plan: Plan,
-    /// What of it may be done now, and what is held for a person.
-    pub guarded: Guarded,
+/// Reads a whole zone and compares it with what it shall hold.
+///
+/// # Errors
+/// When the zone cannot be read whole.
+pub async fn survey(session: &mut Session, owner: OwnerId, desired: Desired) -> Result<Reconciler, DnsError> {
+    Ok(Reconciler::new(owner, desired, session.transfer().await?))
 }
 
-impl Survey {
-    fn due(&self, skip: &(dyn Fn(&NameUpdate) -> bool + Sync)) -> Vec<NameUpdate> {
-        self.guarded.updates.iter().filter(|update| !skip(update)).cloned().collect()
+/// How a zone was brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Nothing had changed.
+    Unchanged,
+    /// By what had changed.
+    Changes,
+    /// As a whole.
+    Whole,
+}
+
+/// Brings what is known of a zone up to date: by what has changed since, or as a whole when that is not to be had.
+///
+/// # Errors
+/// When the zone cannot be read; what is known of it stays as it was.
+pub async fn refresh(session: &mut Session, reconciler: &mut Reconciler) -> Result<Reading, DnsError> {
+    let held = reconciler.live().serial();
+    match session.refresh(held).await? {
+        Refreshed::UpToDate => return Ok(Reading::Unchanged),
+        Refreshed::Steps(steps) => match advance(reconciler, &steps) {
+            Ok(()) => return Ok(Reading::Changes),
+            Err(mismatch) => tracing::error!(
+                zone = %session.primary().zone(), held, to = steps.last().map(|step| step.to),
+                "the difference that the primary sent does not fit the zone as it was known: {mismatch}. The whole zone \
+                 is read anew"
+            ),
+        },
+        Refreshed::Whole(zone) => {
+            reconciler.replace_zone(zone);
+            return Ok(Reading::Whole);
+        }
+        Refreshed::Behind(serial) => tracing::warn!(
+            zone = %session.primary().zone(), held, serial,
+            "the primary's serial went back: somebody set it anew, or restored an older zone. The whole zone is read anew"
+        ),
+        Refreshed::NotAvailable(_) => {}
     }
+    reconciler.replace_zone(session.transfer().await?);
+    Ok(Reading::Whole)
 }
 
-/// What a cycle did.
+fn advance(reconciler: &mut Reconciler, steps: &[Step]) -> Result<(), Mismatch> {
+    for step in steps {
+        reconciler.advance(&step.deleted, &step.added, &step.soa)?;
+    }
+    reconciler.examine();
+    Ok(())
+}
+
+/// What a cycle did. What is still to do, the reconciler knows.
 #[derive(Debug)]
 pub struct Converged {
-    /// What was planned at the start.
-    pub planned: Plan,
     /// What was sent, over all rounds.
     pub pushed: Pushed,
-    /// The zone as it was read back, and what is still to do: nothing, when all went well.
-    pub left: Survey,
+    /// What may be done of what is left, and what is held for a person.
+    pub guarded: Guarded,
     /// Why it is still to do, name by name; names that were skipped or held are not here.
     pub unmet: Vec<Unmet>,
-}
-
-impl Converged {
-    /// Whether everything desired is published.
-    pub fn is_complete(&self) -> bool {
-        self.left.plan.is_in_sync()
-    }
 }
 
 /// A name that did not reach its desired state.
@@ -68,6 +103,8 @@ pub enum Reason {
     Refused(Rcode),
     /// The server said NOERROR and did something else.
     NotDone(Vec<String>),
+    /// Every try met another state of the zone.
+    Contested(Vec<String>),
 }
 
 impl fmt::Display for Reason {
@@ -80,96 +117,138 @@ impl fmt::Display for Reason {
                  `max-zone-ttl` (shortens TTLs), a quota in `update-policy` (skips records), or another writer",
                 lines.join("; ")
             ),
+            Self::Contested(lines) => write!(
+                f,
+                "somebody else changed the name again and again while it was updated; it still needs: {}. Look for \
+                 another writer: a second srvctl with the same owner, a DHCP server, a script",
+                lines.join("; ")
+            ),
         }
     }
 }
 
-/// One zone, who we are in it, and what it shall hold: everything that a cycle needs.
+/// How a cycle goes on: everything that is not the zone itself.
 #[derive(Clone, Copy)]
-pub struct Job<'a> {
-    /// The zone and its server.
-    pub primary: &'a Primary,
-    /// Our identity in the markers.
-    pub owner: &'a OwnerId,
-    /// What the zone shall hold, of ours.
-    pub desired: &'a Desired,
+pub struct Orders<'a> {
     /// The held plan that a person accepted.
     pub accepted: Option<PlanId>,
+    /// Updates that are left for another time.
+    pub skip: Option<&'a (dyn Fn(&NameUpdate) -> bool + Sync)>,
+    /// Whether to leave off at the next good moment, because there is news or an end.
+    pub interrupted: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Job<'_> {
-    /// Reads the zone, compares, and asks the guard.
-    ///
-    /// # Errors
-    /// When the zone cannot be read whole.
-    pub async fn survey(&self) -> Result<Survey, DnsError> {
-        let live = self.primary.transfer().await?;
-        let plan = plan(self.owner, self.desired, &live);
-        let guarded = guard(&plan, self.desired, &live, self.accepted);
-        Ok(Survey { live, plan, guarded })
+impl Orders<'_> {
+    /// Everything that the guard lets pass.
+    pub fn all(accepted: Option<PlanId>) -> Self {
+        Self { accepted, skip: None, interrupted: &|| false }
     }
 
-    /// Brings a surveyed zone to its desired state, as far as guard and server let us, and reads it back.
-    /// Updates that `skip` names are left for another time.
-    ///
-    /// # Errors
-    /// When an exchange fails. A time-out or a broken connection means "maybe done": the zone is read again,
-    /// and only what is then still missing makes it an error.
-    pub async fn converge(
-        &self,
-        first: Survey,
-        skip: &(dyn Fn(&NameUpdate) -> bool + Sync),
-    ) -> Result<Converged, DnsError> {
-        let planned = first.plan.clone();
-        let mut pushed = Pushed::default();
-        let mut left = first;
-        let mut sent_before = BTreeMap::new();
-        for _ in 0..ROUNDS {
-            let mut due = left.due(skip);
-            due.retain(|update| is_worth_sending(update, &sent_before, &pushed));
-            if due.is_empty() {
-                break;
-            }
-            let sent = self.primary.push(&due).await;
-            left = self.survey().await?;
-            match sent {
-                Ok(sent) => {
-                    add(&mut pushed, sent, &due);
-                    sent_before.extend(due.into_iter().map(|update| (update.name.clone(), update)));
-                }
-                Err(error) if !left.due(skip).is_empty() => return Err(error),
+    fn skips(&self, update: &NameUpdate) -> bool {
+        self.skip.is_some_and(|skip| skip(update))
+    }
+}
+
+/// Brings a zone to its desired state, as far as guard and server let us, and reads it back.
+///
+/// # Errors
+/// When an exchange fails. A time-out or a broken connection means "maybe done": the zone is read again,
+/// and only what is then still missing makes it an error.
+pub async fn converge(
+    session: &mut Session,
+    reconciler: &mut Reconciler,
+    orders: Orders<'_>,
+) -> Result<Converged, DnsError> {
+    let mut pushed = Pushed::default();
+    let mut sent = Sent::default();
+    let mut guarded = guard(reconciler, orders.accepted);
+    'rounds: for _ in 0..ROUNDS {
+        let mut names = guarded.names(reconciler);
+        if orders.skip.is_some() || !sent.0.is_empty() {
+            let is_due = |update: NameUpdate| !orders.skips(&update) && sent.is_worth_sending(&update, &pushed);
+            names.retain(|name| guarded.update(reconciler, name).is_some_and(is_due));
+        }
+        if names.is_empty() {
+            break;
+        }
+        for names in names.chunks(NAMES_AT_ONCE) {
+            let updates = names.iter().filter_map(|name| guarded.update(reconciler, name));
+            let result = session.push(updates.inspect(|update| sent.note(update))).await;
+            refresh(session, reconciler).await?;
+            match result {
+                Ok(part) => add(&mut pushed, part, names),
+                Err(error) if names.iter().any(|name| guarded.update(reconciler, name).is_some()) => return Err(error),
                 Err(error) => {
-                    tracing::warn!(zone = %self.primary.zone(), %error, "the update was made all the same");
+                    tracing::warn!(zone = %session.primary().zone(), %error, "the update was made all the same");
                 }
+            }
+            if (orders.interrupted)() {
+                guarded = guard(reconciler, orders.accepted);
+                break 'rounds;
             }
         }
-        let unmet = left.due(skip).iter().map(|update| unmet(update, &pushed)).collect();
-        Ok(Converged { planned, pushed, left, unmet })
+        guarded = guard(reconciler, orders.accepted);
+    }
+    let unmet = match (orders.interrupted)() {
+        true => Vec::new(),
+        false => unmet(reconciler, &guarded, orders, &sent, &pushed),
+    };
+    Ok(Converged { pushed, guarded, unmet })
+}
+
+fn unmet(
+    reconciler: &Reconciler,
+    guarded: &Guarded,
+    orders: Orders<'_>,
+    sent: &Sent,
+    pushed: &Pushed,
+) -> Vec<Unmet> {
+    let left = guarded.due(reconciler).filter(|update| !orders.skips(update));
+    let unmet = |update: NameUpdate| {
+        let refused = pushed.refused.iter().find(|refused| refused.name == update.name);
+        let lines = || update.changes.iter().flat_map(Change::lines).map(|line| line.to_string()).collect();
+        let reason = match refused {
+            Some(refused) => Reason::Refused(refused.rcode),
+            None if sent.was_sent(&update) => Reason::NotDone(lines()),
+            None => Reason::Contested(lines()),
+        };
+        Unmet { update, reason }
+    };
+    left.map(unmet).collect()
+}
+
+/// The wishes that were sent, as digests: of a large plan they take little room.
+#[derive(Default)]
+struct Sent(BTreeMap<Name, u64>);
+
+impl Sent {
+    fn note(&mut self, update: &NameUpdate) {
+        self.0.insert(update.name.clone(), digest(update));
+    }
+
+    fn was_sent(&self, update: &NameUpdate) -> bool {
+        self.0.get(&update.name) == Some(&digest(update))
+    }
+
+    /// What was sent and is still to do in the same way will not be done by sending it again, unless somebody else
+    /// got in between. What is to do in another way is the second half of a move.
+    fn is_worth_sending(&self, update: &NameUpdate, pushed: &Pushed) -> bool {
+        let lost_race = |refused: &RefusedName| refused.name == update.name && refused.rcode.is_lost_race();
+        !self.was_sent(update) || pushed.refused.iter().any(lost_race)
     }
 }
 
-/// What was sent and is still to do in the same way will not be done by sending it again, unless somebody else
-/// got in between. What is to do in another way is the second half of a move.
-fn is_worth_sending(update: &NameUpdate, sent_before: &BTreeMap<Name, NameUpdate>, pushed: &Pushed) -> bool {
-    let lost_race = |refused: &RefusedName| refused.name == update.name && refused.rcode.is_lost_race();
-    let sent = sent_before.get(&update.name);
-    sent.is_none_or(|sent| sent.wish() != update.wish()) || pushed.refused.iter().any(lost_race)
+fn digest(update: &NameUpdate) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    update.wish().hash(&mut hasher);
+    hasher.finish()
 }
 
-fn add(total: &mut Pushed, round: Pushed, due: &[NameUpdate]) {
+fn add(total: &mut Pushed, round: Pushed, names: &[Name]) {
     total.messages += round.messages;
     total.deleted += round.deleted;
     total.added += round.added;
-    // The last word about a name is that of the last round that sent it.
-    total.refused.retain(|refused| !due.iter().any(|update| update.name == refused.name));
+    // The last word about a name is that of the last round that sent it. They come in canonical order.
+    total.refused.retain(|refused| names.binary_search(&refused.name).is_err());
     total.refused.extend(round.refused);
-}
-
-fn unmet(update: &NameUpdate, pushed: &Pushed) -> Unmet {
-    let refused = pushed.refused.iter().find(|refused| refused.name == update.name);
-    let reason = refused.map_or_else(
-        || Reason::NotDone(update.changes.iter().flat_map(Change::lines).map(|line| line.to_string()).collect()),
-        |refused| Reason::Refused(refused.rcode),
-    );
-    Unmet { update: update.clone(), reason }
 }

@@ -2,123 +2,155 @@
 //!
 //! It takes no input but the latest desired set and the live zone, and runs one cycle at a time. A failed cycle
 //! leaves nothing to clean up: every name in the zone is wholly in one state or another.
+//!
+//! The zone is transferred once, and then followed by what changes in it. Between two cycles nothing is asked; on the
+//! interval, the serial.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::cycle::{Converged, Job, Survey};
-use crate::dns::{DnsError, Primary};
-use crate::model::{Change, DaemonStatus, HeldStatus, Outcome, OwnerId, ZoneStatus};
-use crate::reconcile::{Desired, SetAside, losing_names};
-
-/// What every zone shall hold, by the zone's place in the configuration; none until the sources were good once.
-pub(super) type DesiredZones = Option<Arc<Vec<Desired>>>;
+use super::cycle::{self, Converged, Orders, Reading};
+use super::inbox::{Inbox, News};
+use super::report;
+use crate::dns::{DnsError, Session};
+use crate::model::{DaemonStatus, Outcome, OwnerId, Serial, ZoneStatus};
+use crate::protocol::update::NameUpdate;
+use crate::reconcile::{Desired, Reconciler, SetAside};
 
 /// The ports of one zone's task.
 pub(super) struct ZoneTask {
     /// The zone's place in the configuration and in the status.
     pub(super) index: usize,
-    pub(super) primary: Primary,
+    pub(super) session: Session,
     pub(super) owner: OwnerId,
     pub(super) interval: Duration,
-    pub(super) desired: watch::Receiver<DesiredZones>,
-    /// Bumped when somebody asks for a full check.
-    pub(super) wake: watch::Receiver<u64>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
 }
 
+/// What the task knows of its zone.
+enum Knowledge {
+    /// Nobody has said yet what is desired: then nothing is done, since nothing is not what is desired.
+    Nothing(Desired),
+    /// What is desired, and not what is there.
+    Wishes(Desired),
+    /// Both.
+    Everything(Box<Reconciler>),
+}
+
 /// What the task remembers between cycles: nothing that the zone does not know better.
-#[derive(Default)]
 struct Memory {
-    /// The desired set and the serial that the last whole cycle ended with.
-    settled: Option<(Arc<Vec<Desired>>, u32)>,
+    knowledge: Knowledge,
+    /// When the primary last told what it has, and how long that may be believed (SOA EXPIRE).
+    confirmed: Instant,
+    /// What has to be read before anything is sent.
+    to_read: ToRead,
     aside: SetAside,
     backoff: Backoff,
 }
 
-/// What reading came to.
-enum Look {
-    /// Nothing can have changed.
-    Settled,
-    /// The zone, and what is to do.
-    Surveyed(Box<Survey>),
-    /// The zone could not be read.
-    Failed(DnsError),
+/// How much has to be read, the more the later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ToRead {
+    Nothing,
+    /// The serial, and what changed if it is another one.
+    Serial,
+    /// What changed.
+    Changes,
+    /// Everything.
+    Zone,
 }
 
 impl ZoneTask {
     /// Runs until told to stop. Reading is broken off then, since a server that hangs must not hold up anybody
     /// else's restart; updates under way are finished first.
-    pub(super) async fn run(mut self) {
-        let mut memory = Memory::default();
+    pub(super) async fn run(mut self, desired: Desired) {
+        let mut memory = Memory {
+            knowledge: Knowledge::Nothing(desired),
+            confirmed: Instant::now(),
+            to_read: ToRead::Zone,
+            aside: SetAside::default(),
+            backoff: Backoff::default(),
+        };
         let mut stop = self.stop.clone();
         loop {
-            let desired = self.desired.borrow_and_update().clone();
-            let wait = match desired {
-                None => self.interval,
-                Some(desired) => {
-                    let look = tokio::select! {
-                        biased;
-                        _ = stop.wait_for(|&stop| stop) => return,
-                        look = self.look(&desired, &memory) => look,
-                    };
-                    self.act(look, &desired, &mut memory).await
-                }
+            memory.take_in(self.inbox.take());
+            let wait = if let Knowledge::Nothing(_) = memory.knowledge {
+                self.interval
+            } else {
+                let read = tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|&stop| stop) => return,
+                    read = self.read(&mut memory) => read,
+                };
+                self.act(read, &mut memory).await
             };
             self.update_status(|zone| zone.next_run = Some(now() + wait.as_secs()));
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => return,
-                changed = self.wake.changed() => match changed {
-                    Ok(()) => memory.settled = None,
-                    Err(_) => return,
-                },
-                changed = self.desired.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(wait) => {}
+                () = self.inbox.news() => {}
+                () = tokio::time::sleep(wait) => memory.to_read = memory.to_read.max(ToRead::Serial),
             }
         }
     }
 
-    /// Reads what there is to read, and changes nothing.
-    async fn look(&self, desired: &Arc<Vec<Desired>>, memory: &Memory) -> Look {
-        if self.is_settled(desired, memory).await {
-            return Look::Settled;
-        }
-        match self.job(&desired[self.index]).survey().await {
-            Ok(survey) => Look::Surveyed(Box::new(survey)),
-            Err(error) => Look::Failed(error),
-        }
+    /// Reads what there is to read, and changes nothing in the zone.
+    async fn read(&mut self, memory: &mut Memory) -> Result<(), DnsError> {
+        memory.expire();
+        let reconciler = match &mut memory.knowledge {
+            Knowledge::Everything(reconciler) => reconciler,
+            Knowledge::Nothing(desired) | Knowledge::Wishes(desired) => {
+                let found = cycle::survey(&mut self.session, self.owner.clone(), desired.clone()).await?;
+                memory.knowledge = Knowledge::Everything(Box::new(found));
+                self.has_read(memory, Reading::Whole);
+                return Ok(());
+            }
+        };
+        let reading = match memory.to_read {
+            ToRead::Nothing => return Ok(()),
+            ToRead::Serial if self.session.serial().await? == reconciler.live().serial() => Reading::Unchanged,
+            ToRead::Serial | ToRead::Changes => cycle::refresh(&mut self.session, reconciler).await?,
+            ToRead::Zone => {
+                reconciler.replace_zone(self.session.transfer().await?);
+                Reading::Whole
+            }
+        };
+        self.has_read(memory, reading);
+        Ok(())
+    }
+
+    fn has_read(&self, memory: &mut Memory, reading: Reading) {
+        memory.to_read = ToRead::Nothing;
+        memory.confirmed = Instant::now();
+        self.update_status(|zone| match reading {
+            Reading::Unchanged => {}
+            Reading::Changes => zone.incremental_transfers += 1,
+            Reading::Whole => zone.full_transfers += 1,
+        });
     }
 
     /// The second half of a cycle; says how long to wait for the next.
-    async fn act(&self, look: Look, desired: &Arc<Vec<Desired>>, memory: &mut Memory) -> Duration {
-        let result = match look {
-            Look::Settled => {
-                self.update_status(|zone| {
-                    zone.last_run = Some(now());
-                    if zone.outcome == Outcome::InSync {
-                        zone.last_in_sync = Some(now());
-                    }
-                });
-                return self.interval;
-            }
-            Look::Surveyed(survey) => self.reconcile(*survey, &desired[self.index], &mut memory.aside).await,
-            Look::Failed(error) => Err(error),
+    async fn act(&mut self, read: Result<(), DnsError>, memory: &mut Memory) -> Duration {
+        let result = match read {
+            Ok(()) => self.converge(memory).await,
+            Err(error) => Err(error),
         };
-        memory.settled = None;
         match result {
-            Ok(converged) => {
+            Ok(()) => {
                 memory.backoff.reset();
-                memory.settled = Some((Arc::clone(desired), converged.left.live.serial()));
-                self.report(&converged, &memory.aside);
-                self.interval
+                let retry = memory.aside.next_retry().map(|at| Duration::from_secs(at.saturating_sub(now()).max(1)));
+                retry.map_or(self.interval, |retry| retry.min(self.interval))
             }
             Err(error) => {
-                tracing::error!(zone = %self.primary.zone(), %error, "the zone could not be reconciled");
+                // Whatever was sent may or may not have been made.
+                memory.to_read = memory.to_read.max(ToRead::Changes);
+                tracing::error!(zone = %self.session.primary().zone(), %error, "the zone could not be reconciled");
                 self.update_status(|zone| {
                     zone.outcome = Outcome::Failed;
                     zone.last_run = Some(now());
@@ -129,54 +161,53 @@ impl ZoneTask {
         }
     }
 
-    fn job<'a>(&'a self, desired: &'a Desired) -> Job<'a> {
-        Job { primary: &self.primary, owner: &self.owner, desired, accepted: None }
-    }
-
-    /// Whether nothing can have changed on either side since the last cycle; costs one SOA query.
-    async fn is_settled(&self, desired: &Arc<Vec<Desired>>, memory: &Memory) -> bool {
-        let Some((last, serial)) = &memory.settled else { return false };
-        let due = memory.aside.next_retry().is_some_and(|retry_at| retry_at <= now());
-        let same_wish = Arc::ptr_eq(last, desired) || last[self.index] == desired[self.index];
-        same_wish && !due && self.primary.serial().await.is_ok_and(|live| live == *serial)
-    }
-
-    async fn reconcile(&self, survey: Survey, desired: &Desired, aside: &mut SetAside) -> Result<Converged, DnsError> {
+    async fn converge(&mut self, memory: &mut Memory) -> Result<(), DnsError> {
+        let Knowledge::Everything(reconciler) = &mut memory.knowledge else { return Ok(()) };
         if tracing::enabled!(tracing::Level::DEBUG) {
-            for line in survey.plan.changes().flat_map(Change::lines) {
-                tracing::debug!(zone = %self.primary.zone(), "{line}");
+            let updates = reconciler.pending().filter_map(|name| reconciler.update(name));
+            for line in updates.flat_map(|update| update.changes).flat_map(|change| change.lines().collect::<Vec<_>>()) {
+                tracing::debug!(zone = %self.session.primary().zone(), "{line}");
             }
         }
-        let started = now();
-        let held = aside.clone();
-        let skip = move |update: &_| held.holds(update, started);
-        let converged = self.job(desired).converge(survey, &skip).await?;
-        for unmet in &converged.unmet {
-            aside.record(&unmet.update, unmet.reason.to_string(), now());
+        let (started, held) = (now(), memory.aside.clone());
+        let skip = move |update: &NameUpdate| held.holds(update, started);
+        let (stop, inbox) = (self.stop.clone(), Arc::clone(&self.inbox));
+        let interrupted = move || *stop.borrow() || inbox.has_services();
+        let orders = Orders {
+            accepted: None,
+            skip: if memory.aside.is_empty() { None } else { Some(&skip) },
+            interrupted: &interrupted,
+        };
+        let converged = cycle::converge(&mut self.session, reconciler, orders).await?;
+        if converged.pushed.messages > 0 {
+            memory.confirmed = Instant::now();
         }
-        aside.forget_done(&converged.left.plan);
-        Ok(converged)
+        for unmet in &converged.unmet {
+            memory.aside.record(&unmet.update, unmet.reason.to_string(), now());
+        }
+        memory.aside.forget_done(|name| reconciler.is_pending(name));
+        self.report(reconciler, &converged, &memory.aside);
+        Ok(())
     }
 
-    fn report(&self, converged: &Converged, aside: &SetAside) {
-        let zone_name = self.primary.zone();
-        let left = &converged.left;
+    fn report(&self, reconciler: &Reconciler, converged: &Converged, aside: &SetAside) {
+        let zone_name = self.session.primary().zone();
         let (added, deleted) = (converged.pushed.added, converged.pushed.deleted);
         if added + deleted > 0 {
-            tracing::info!(zone = %zone_name, added, deleted, serial = left.live.serial(), "the zone was changed");
+            tracing::info!(zone = %zone_name, added, deleted, serial = reconciler.live().serial(), "the zone was changed");
         }
-        let conflicts = left.plan.conflicts.iter().map(|conflict| format!("{}: {}", conflict.name, conflict.obstacle));
-        let refused = aside.reasons().map(|(name, reason)| format!("{name}: {reason}"));
-        let problems: Vec<_> = conflicts.chain(refused).collect();
+        let problems = report::problems(reconciler, aside);
+        let held = report::held(reconciler, &converged.guarded);
         self.update_status(|zone| {
             for problem in problems.iter().filter(|problem| !zone.problems.contains(problem)) {
                 tracing::warn!(zone = %zone_name, "{problem}");
             }
-            let held = held_status(&converged.left);
             if let Some(new) = held.as_ref().filter(|held| zone.held.as_ref().is_none_or(|old| old.id != held.id)) {
                 tracing::error!(zone = %zone_name, plan = new.id, "a plan is held: {}", new.reasons.join("; "));
             }
-            zone.outcome = match (converged.is_complete(), &held) {
+            zone.outcome = match (reconciler.is_in_sync(), &held) {
+                // What was wanted a moment ago is not what is wanted now.
+                _ if self.inbox.has_services() => Outcome::Pending,
                 (true, _) => Outcome::InSync,
                 (false, Some(_)) => Outcome::Held,
                 (false, None) => Outcome::Incomplete,
@@ -187,9 +218,9 @@ impl ZoneTask {
             }
             zone.last_run = Some(now());
             zone.error = None;
-            zone.serial = Some(left.live.serial());
-            zone.records = left.live.record_count();
-            zone.owned_names = left.plan.owned_names;
+            zone.serial = Some(reconciler.live().serial());
+            zone.records = reconciler.live().record_count();
+            zone.owned_names = reconciler.owned_names();
             zone.changes += (added + deleted) as u64;
             zone.problems = problems;
         });
@@ -200,16 +231,50 @@ impl ZoneTask {
     }
 }
 
-/// What the guard holds, as the status tells it.
-fn held_status(survey: &Survey) -> Option<HeldStatus> {
-    let held = survey.guarded.held.as_ref()?;
-    Some(HeldStatus {
-        id: held.id.to_string(),
-        reasons: held.reasons.iter().map(ToString::to_string).collect(),
-        removed: held.removed,
-        names: losing_names(&survey.plan, &survey.live).into_iter().map(|(name, _)| name.clone()).collect(),
-        additions_proceed: held.additions_proceed,
-    })
+impl Memory {
+    /// Takes in what has come.
+    fn take_in(&mut self, news: News) {
+        let known = news.is_about_services();
+        match &mut self.knowledge {
+            Knowledge::Everything(reconciler) => {
+                for (own_name, service) in news.services {
+                    reconciler.set_service(&own_name, service);
+                }
+                if let Some(sources) = news.missing_sources {
+                    reconciler.set_missing_sources(sources);
+                }
+                reconciler.examine();
+                let live = Serial(reconciler.live().serial());
+                let is_new = |serial: u32| Serial(serial) != live && !live.is_newer_than(Serial(serial));
+                if news.notified.is_some_and(|notified| notified.serial.is_none_or(is_new)) {
+                    self.to_read = self.to_read.max(ToRead::Changes);
+                }
+            }
+            Knowledge::Nothing(desired) | Knowledge::Wishes(desired) => {
+                for (own_name, service) in news.services {
+                    desired.set(&own_name, service);
+                }
+                desired.missing_sources = news.missing_sources.unwrap_or_default();
+            }
+        }
+        if known && let Knowledge::Nothing(desired) = &self.knowledge {
+            self.knowledge = Knowledge::Wishes(desired.clone());
+        }
+        if news.full_check {
+            self.to_read = ToRead::Zone;
+        }
+    }
+
+    /// A zone that nobody could ask about for longer than its SOA record allows (EXPIRE) is not known any more.
+    fn expire(&mut self) {
+        let Knowledge::Everything(reconciler) = &self.knowledge else { return };
+        let limit = reconciler.live().expire().map(|seconds| Duration::from_secs(seconds.into()));
+        if limit.is_some_and(|limit| self.confirmed.elapsed() > limit) {
+            let zone = reconciler.live().origin();
+            tracing::warn!(%zone, "the primary has not been heard for longer than the zone's EXPIRE: it is read anew");
+            self.knowledge = Knowledge::Wishes(reconciler.desired().clone());
+        }
+    }
 }
 
 /// Seconds since 1970.

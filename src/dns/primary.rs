@@ -10,19 +10,16 @@ use hickory_proto::rr::{DNSClass, RData};
 use super::connection::{self, Connection, SILENCE_LIMIT};
 use super::error::DnsError;
 use super::key::TsigKey;
+use super::push::Pushed;
+use super::session::Session;
 use super::transport::Transport;
 use super::tsig::{Distrust, Signer, Verifier};
 use crate::model::{Name, RecordType, Server, Zone};
 use crate::protocol::rcode::Rcode;
-use crate::protocol::transfer::Transfer;
-use crate::protocol::update::{self, NameUpdate};
-use crate::protocol::wire::{self, Message, Reader};
+use crate::protocol::update::NameUpdate;
+use crate::protocol::wire::{self, Message};
 
-const TRANSFERRING: &str = "transferring the zone";
-const UPDATING: &str = "updating the zone";
 const POLLING: &str = "asking for the zone's serial";
-/// So many names refused alone and not one accepted: perhaps it is not about the names.
-const DOUBTFUL: usize = 16;
 
 /// A zone and the server that takes its updates.
 #[derive(Clone)]
@@ -31,30 +28,8 @@ pub struct Primary {
     server: Server,
     transport: Transport,
     patience: Duration,
-    updates: Signer,
-    transfers: Signer,
-}
-
-/// What became of a plan's updates.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pushed {
-    /// Messages that the server answered.
-    pub messages: usize,
-    /// Records deleted by accepted messages.
-    pub deleted: usize,
-    /// Records added by accepted messages.
-    pub added: usize,
-    /// Names that the server refused, each alone.
-    pub refused: Vec<RefusedName>,
-}
-
-/// One name that the server would not change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedName {
-    /// The owner name.
-    pub name: Name,
-    /// The server's code.
-    pub rcode: Rcode,
+    pub(super) updates: Signer,
+    pub(super) transfers: Signer,
 }
 
 impl Primary {
@@ -93,114 +68,39 @@ impl Primary {
         &self.server
     }
 
-    /// The whole zone by AXFR (RFC 5936), every message's signature verified.
+    /// The whole zone, over a connection of its own; see [`Session::transfer`].
     ///
     /// # Errors
-    /// Whenever the transfer did not come to its proper end; a part of a zone is never returned.
+    /// As there.
     pub async fn transfer(&self) -> Result<Zone, DnsError> {
-        let mut connection = self.connect().await?;
-        let id = rand::random();
-        let mut query = wire::query(id, &self.zone, RecordType::AXFR, false, None);
-        let mut verifier = self.transfers.sign(&mut query);
-        connection.send(&query, TRANSFERRING).await?;
-        let mut transfer = Transfer::new(id, self.zone.clone());
-        loop {
-            let (records, messages) = transfer.progress();
-            let got = if messages == 0 {
-                String::new()
-            } else {
-                format!(", after {records} records in {messages} messages; the zone is not whole and was not used")
-            };
-            let message = connection.receive(TRANSFERRING, &got).await?;
-            let message = self.verified(&mut verifier, &message, TRANSFERRING)?;
-            let failed = |problem| DnsError::Transfer { zone: self.zone.clone(), server: self.server.clone(), problem };
-            if transfer.message(&message).map_err(failed)? {
-                return Ok(transfer.into_zone().expect("the transfer said that the zone is whole"));
-            }
-        }
+        Session::new(self.clone()).transfer().await
     }
 
-    /// Sends updates until each was accepted or refused. A refused message is cut in halves until the
-    /// offending name stands alone, so that everything else lands.
+    /// Sends updates, over a connection of its own; see [`Session::push`].
     ///
     /// # Errors
-    /// When the exchange itself fails: then any of the updates may or may not have been made, and the zone has
-    /// to be read again. Also when the server refuses the messages as such, not names in them.
+    /// As there.
     pub async fn push(&self, updates: &[NameUpdate]) -> Result<Pushed, DnsError> {
-        let mut pushed = Pushed::default();
-        let mut waiting = update::pack(&self.zone, updates);
-        waiting.reverse();
-        let mut connection = self.connect().await?;
-        while let Some(range) = waiting.pop() {
-            let part = &updates[range.clone()];
-            let rcode = self.exchange(&mut connection, part).await?;
-            pushed.messages += 1;
-            if rcode == Rcode::NOERROR {
-                for (deleted, added) in part.iter().map(NameUpdate::record_counts) {
-                    pushed.deleted += deleted;
-                    pushed.added += added;
-                }
-                continue;
-            }
-            if rcode.concerns_whole_message() {
-                return Err(self.refusal(rcode));
-            }
-            match part {
-                [alone] => {
-                    pushed.refused.push(RefusedName { name: alone.name.clone(), rcode });
-                    if pushed.refused.len() == DOUBTFUL && pushed.added + pushed.deleted == 0 {
-                        self.may_update(&mut connection).await?;
-                    }
-                }
-                _ => {
-                    let middle = range.start + range.len() / 2;
-                    waiting.extend([middle..range.end, range.start..middle]);
-                }
-            }
-        }
-        Ok(pushed)
+        Session::new(self.clone()).push(updates.iter().cloned()).await
     }
 
-    /// Asks by an update without content whether the server takes any from us: BIND refuses that too when
-    /// `allow-update` does not name the key, and then there is no name to look for.
-    async fn may_update(&self, connection: &mut Connection) -> Result<(), DnsError> {
-        match self.exchange(connection, &[]).await? {
-            Rcode::NOERROR => Ok(()),
-            rcode => Err(self.refusal(rcode)),
-        }
-    }
-
-    fn refusal(&self, rcode: Rcode) -> DnsError {
-        DnsError::Update { zone: self.zone.clone(), server: self.server.clone(), rcode }
-    }
-
-    async fn exchange(&self, connection: &mut Connection, updates: &[NameUpdate]) -> Result<Rcode, DnsError> {
-        let id = rand::random();
-        let mut message = update::encode(id, &self.zone, updates);
-        let mut verifier = self.updates.sign(&mut message);
-        connection.send(&message, UPDATING).await?;
-        let answer = connection.receive(UPDATING, "; the update may or may not have been made").await?;
-        let answer = self.verified(&mut verifier, &answer, UPDATING)?;
-        let header = Reader::new(&answer).header().map_err(|source| self.unreadable(UPDATING, source))?;
-        // A signed answer to another message cannot verify; the ID is checked all the same.
-        if header.id != id || header.opcode() != 5 {
-            return Err(self.unreadable(UPDATING, wire::WireError::BadRdata));
-        }
-        Ok(Rcode(header.rcode()))
-    }
-
-    fn verified(&self, verifier: &mut Verifier, message: &[u8], doing: &'static str) -> Result<Vec<u8>, DnsError> {
+    pub(super) fn verified(
+        &self,
+        verifier: &mut Verifier,
+        message: &[u8],
+        doing: &'static str,
+    ) -> Result<Vec<u8>, DnsError> {
         verifier.verify(message).map_err(|distrust| match distrust {
             Distrust::Tsig(problem) => verifier.error(&self.server, problem),
             Distrust::Wire(source) => self.unreadable(doing, source),
         })
     }
 
-    async fn connect(&self) -> Result<Connection, DnsError> {
+    pub(super) async fn connect(&self) -> Result<Connection, DnsError> {
         Connection::open(&self.server, &self.transport, self.patience).await
     }
 
-    fn unreadable(&self, doing: &'static str, source: wire::WireError) -> DnsError {
+    pub(super) fn unreadable(&self, doing: &'static str, source: wire::WireError) -> DnsError {
         DnsError::Unreadable { server: self.server.clone(), doing, source }
     }
 

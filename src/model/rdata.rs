@@ -207,8 +207,18 @@ impl Rdata {
 
     /// The serial, when this is SOA data: the fifth number from the end (RFC 1035 section 3.3.13).
     pub fn soa_serial(&self) -> Option<u32> {
-        let numbers = self.wire.len().checked_sub(20).filter(|_| self.record_type == RecordType::SOA)?;
-        self.wire[numbers..].first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
+        self.soa_number(20)
+    }
+
+    /// EXPIRE in seconds, when this is SOA data: how long a secondary may believe the zone without hearing from its
+    /// primary (RFC 1035 section 3.3.13).
+    pub fn soa_expire(&self) -> Option<u32> {
+        self.soa_number(8)
+    }
+
+    fn soa_number(&self, from_end: usize) -> Option<u32> {
+        let start = self.wire.len().checked_sub(20).filter(|_| self.record_type == RecordType::SOA)? + 20 - from_end;
+        self.wire[start..].first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
     }
 
     /// Where in the wire bytes case does not matter: from here to the end.

@@ -41,7 +41,7 @@ impl RrsetKey {
 }
 
 /// The data of one RRset: one TTL (RFC 2181 section 5.2) and a set of records' data, never empty.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Rrset {
     /// Time to live, seconds, of every record in the set.
     pub ttl: u32,

@@ -65,6 +65,19 @@ pub struct HeldStatus {
     pub additions_proceed: bool,
 }
 
+/// The NOTIFY messages (RFC 1996) of one zone since the daemon started.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyStatus {
+    /// How many were taken.
+    pub accepted: u64,
+    /// How many were refused.
+    pub refused: u64,
+    /// When the last one was taken, seconds since 1970.
+    pub last: Option<u64>,
+    /// Why the last refused one was.
+    pub last_refusal: Option<String>,
+}
+
 /// How one zone stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ZoneStatus {
@@ -88,6 +101,12 @@ pub struct ZoneStatus {
     pub last_run: Option<u64>,
     /// Records changed since the daemon started.
     pub changes: u64,
+    /// How often the whole zone was read since the daemon started.
+    pub full_transfers: u64,
+    /// How often what had changed in it was read since then.
+    pub incremental_transfers: u64,
+    /// Word from the primary that the zone has changed; none when `notify_listen` is not set.
+    pub notifies: Option<NotifyStatus>,
     /// Why the last reconciliation failed.
     pub error: Option<String>,
     /// What stands in the way, name by name: conflicts and refusals, each with the way out.

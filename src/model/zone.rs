@@ -44,6 +44,11 @@ impl Zone {
         self.serial
     }
 
+    /// How long the content may be believed when the server cannot be asked, seconds: the SOA record's EXPIRE.
+    pub fn expire(&self) -> Option<u32> {
+        self.rrset(&self.origin, RecordType::SOA)?.rdatas().first()?.soa_expire()
+    }
+
     /// How many records there are.
     pub fn record_count(&self) -> usize {
         self.records

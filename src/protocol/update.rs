@@ -3,8 +3,6 @@
 //! A name is never split over two messages, and inside a name every delete precedes every add: BIND checks
 //! its limit of records per RRset record by record.
 
-use std::ops::Range;
-
 use super::wire::{self, CLASS_IN, CLASS_NONE, Header, RecordRef};
 use crate::model::{Change, Name, Rdata, RecordType, Rrset, RrsetKey};
 
@@ -106,23 +104,45 @@ fn base_len(zone: &Name) -> usize {
     wire::HEADER_LEN + zone.len() + 4
 }
 
-/// Cuts a plan into messages of at most [`MESSAGE_BYTES`], in order. A name that is larger stands alone.
-/// Names past [`MAX_NAME_BYTES`] fit no message; they must be taken out first, see [`fits`].
-pub fn pack(zone: &Name, updates: &[NameUpdate]) -> Vec<Range<usize>> {
-    let mut messages = Vec::new();
-    let (mut start, mut length) = (0, base_len(zone));
-    for (index, update) in updates.iter().enumerate() {
-        let more = update.wire_len(zone);
-        if index > start && length + more > MESSAGE_BYTES {
-            messages.push(start..index);
-            (start, length) = (index, base_len(zone));
+/// Cuts a plan into messages of at most [`MESSAGE_BYTES`], in order, one after the other as they are asked for. A name
+/// that is larger stands alone. Names past [`MAX_NAME_BYTES`] fit no message; they must be taken out first, see
+/// [`fits`].
+#[derive(Debug)]
+pub struct Batches<'z, I> {
+    zone: &'z Name,
+    updates: I,
+    /// The first of the next message: it did not fit the one before.
+    next: Option<(NameUpdate, usize)>,
+}
+
+impl<'z, I: Iterator<Item = NameUpdate>> Batches<'z, I> {
+    /// Messages for `zone`.
+    pub fn new(zone: &'z Name, updates: I) -> Self {
+        Self { zone, updates, next: None }
+    }
+}
+
+impl<I: Iterator<Item = NameUpdate>> Iterator for Batches<'_, I> {
+    type Item = Vec<NameUpdate>;
+
+    fn next(&mut self) -> Option<Vec<NameUpdate>> {
+        let mut length = base_len(self.zone);
+        let mut batch = Vec::new();
+        if let Some((first, bytes)) = self.next.take() {
+            length += bytes;
+            batch.push(first);
         }
-        length += more;
+        for update in self.updates.by_ref() {
+            let bytes = update.wire_len(self.zone);
+            if !batch.is_empty() && length + bytes > MESSAGE_BYTES {
+                self.next = Some((update, bytes));
+                break;
+            }
+            length += bytes;
+            batch.push(update);
+        }
+        (!batch.is_empty()).then_some(batch)
     }
-    if start < updates.len() {
-        messages.push(start..updates.len());
-    }
-    messages
 }
 
 /// Whether a name's update fits a message at all.
@@ -133,7 +153,7 @@ pub fn fits(zone: &Name, update: &NameUpdate) -> bool {
 /// One UPDATE message, unsigned (RFC 2136 section 2).
 ///
 /// # Panics
-/// When a section would hold more than 65,535 records; messages cut by [`pack`] cannot.
+/// When a section would hold more than 65,535 records; messages cut by [`Batches`] cannot.
 pub fn encode(id: u16, zone: &Name, updates: &[NameUpdate]) -> Vec<u8> {
     let mut sections = [(0u32, Vec::new()), (0u32, Vec::new())];
     for update in updates {
@@ -231,14 +251,14 @@ mod tests {
                 .enumerate()
                 .map(|(index, &(before, after))| update(&format!("_s{index}._tcp"), 0..before, 1..1 + after))
                 .collect();
-            let messages = pack(&zone(), &updates);
-            let rejoined: Vec<_> = messages.iter().cloned().flatten().collect();
-            prop_assert_eq!(rejoined, (0..updates.len()).collect::<Vec<_>>());
+            let zone_name = zone();
+            let messages: Vec<_> = Batches::new(&zone_name, updates.iter().cloned()).collect();
+            prop_assert_eq!(messages.concat(), updates.clone());
             let (mut deletes, mut adds) = (0, 0);
-            for range in messages {
-                let alone = range.len() == 1;
-                let encoded = encode(1, &zone(), &updates[range.clone()]);
-                let expected: usize = updates[range].iter().map(|update| update.wire_len(&zone())).sum();
+            for batch in messages {
+                let alone = batch.len() == 1;
+                let encoded = encode(1, &zone(), &batch);
+                let expected: usize = batch.iter().map(|update| update.wire_len(&zone())).sum();
                 prop_assert_eq!(encoded.len(), base_len(&zone()) + expected);
                 let limit = if alone { MAX_NAME_BYTES } else { MESSAGE_BYTES };
                 prop_assert!(encoded.len() <= limit);

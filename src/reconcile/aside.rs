@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use super::plan::Plan;
 use crate::model::Name;
 use crate::protocol::update::NameUpdate;
 
@@ -40,9 +39,14 @@ impl SetAside {
         self.0.insert(update.name.clone(), Entry { update: update.clone(), failures, retry_at: now + wait, reason });
     }
 
-    /// Forgets the names that a plan does not want to change any more.
-    pub fn forget_done(&mut self, plan: &Plan) {
-        self.0.retain(|name, _| plan.updates.binary_search_by(|update| update.name.cmp(name)).is_ok());
+    /// Whether nothing is set aside.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Forgets the names at which nothing is to do any more.
+    pub fn forget_done(&mut self, is_pending: impl Fn(&Name) -> bool) {
+        self.0.retain(|name, _| is_pending(name));
     }
 
     /// What is set aside and why, in canonical order of names.
@@ -90,18 +94,9 @@ mod tests {
     fn what_is_no_longer_wanted_is_forgotten() {
         let mut aside = SetAside::default();
         aside.record(&update(1), "REFUSED".into(), 0);
-        let mut plan = Plan {
-            zone: "internal.local".parse().unwrap(),
-            serial: 1,
-            updates: vec![update(1)],
-            conflicts: vec![],
-            owned_names: 0,
-            owned_records: 0,
-        };
-        aside.forget_done(&plan);
+        aside.forget_done(|_| true);
         assert_eq!(aside.reasons().count(), 1);
-        plan.updates.clear();
-        aside.forget_done(&plan);
+        aside.forget_done(|_| false);
         assert_eq!(aside.reasons().count(), 0);
     }
 }

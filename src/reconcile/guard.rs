@@ -99,15 +99,27 @@ enum Allowed {
 }
 
 impl Guarded {
+    /// The names at which something may be done now, in canonical order.
+    pub fn names(&self, reconciler: &Reconciler) -> Vec<Name> {
+        match self.allowed {
+            Allowed::Everything => reconciler.pending().cloned().collect(),
+            Allowed::Additions => self.due(reconciler).map(|update| update.name).collect(),
+            Allowed::Nothing => Vec::new(),
+        }
+    }
+
+    /// What may be done now at a name.
+    pub fn update(&self, reconciler: &Reconciler, name: &Name) -> Option<NameUpdate> {
+        match self.allowed {
+            Allowed::Everything => reconciler.update(name),
+            Allowed::Additions => After(reconciler).without_removals(reconciler.update(name)?),
+            Allowed::Nothing => None,
+        }
+    }
+
     /// What may be done now, in canonical order of names, made one by one as it is asked for.
-    pub fn due<'r>(&self, reconciler: &'r Reconciler) -> impl Iterator<Item = NameUpdate> + 'r {
-        let allowed = self.allowed;
-        let names = (allowed != Allowed::Nothing).then(|| reconciler.pending());
-        let updates = names.into_iter().flatten().filter_map(|name| reconciler.update(name));
-        updates.filter_map(move |update| match allowed {
-            Allowed::Everything => Some(update),
-            _ => After(reconciler).without_removals(update),
-        })
+    pub fn due<'r>(&'r self, reconciler: &'r Reconciler) -> impl Iterator<Item = NameUpdate> + 'r {
+        reconciler.pending().filter_map(|name| self.update(reconciler, name))
     }
 }
 

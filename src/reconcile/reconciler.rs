@@ -160,6 +160,11 @@ impl Reconciler {
         self.pending.keys()
     }
 
+    /// Whether something is to do at a name.
+    pub fn is_pending(&self, name: &Name) -> bool {
+        self.pending.contains_key(name)
+    }
+
     /// How many there are.
     pub fn pending_count(&self) -> usize {
         self.pending.len()

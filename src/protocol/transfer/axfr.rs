@@ -6,7 +6,7 @@
 //! Anything else is an error; a zone that is not whole is never given out.
 
 use super::envelope::{Envelope, TransferError, is_apex_soa};
-use crate::model::{Name, Rdata, Record, Zone};
+use crate::model::{Name, Rdata, Record, Zone, ZoneBuilder};
 
 /// An AXFR under way.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Transfer {
 /// The records of a whole zone as they come, whatever messages they come in.
 #[derive(Debug)]
 pub(super) struct Content {
-    zone: Zone,
+    zone: ZoneBuilder,
     state: State,
 }
 
@@ -71,7 +71,7 @@ enum State {
 impl Content {
     /// Nothing yet of the zone at `origin`.
     pub(super) fn new(origin: Name) -> Self {
-        Self { zone: Zone::empty(origin), state: State::Start }
+        Self { zone: ZoneBuilder::new(origin), state: State::Start }
     }
 
     /// How many records the zone has so far.
@@ -108,7 +108,7 @@ impl Content {
 
     /// The zone, when it is whole.
     pub(super) fn into_zone(self) -> Option<Zone> {
-        self.is_whole().then_some(self.zone)
+        self.is_whole().then(|| self.zone.finish())
     }
 }
 

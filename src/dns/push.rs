@@ -1,0 +1,159 @@
+//! Sending updates: several messages under way at once, and a refused one cut in halves until the offending name
+//! stands alone.
+
+use std::collections::VecDeque;
+
+use super::connection::Connection;
+use super::error::DnsError;
+use super::session::Session;
+use super::tsig::Verifier;
+use crate::model::Name;
+use crate::protocol::rcode::Rcode;
+use crate::protocol::update::{self, NameUpdate};
+use crate::protocol::wire::{Reader, WireError};
+
+const UPDATING: &str = "updating the zone";
+/// So many names refused alone and not one accepted: perhaps it is not about the names.
+const DOUBTFUL: usize = 16;
+/// Messages under way at once. The server works on one while the next is made and read; more would only take room in
+/// BIND's `update-quota`, which drops without a word what comes above 100.
+const UNDER_WAY: usize = 4;
+
+/// What became of a plan's updates.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pushed {
+    /// Messages that the server answered.
+    pub messages: usize,
+    /// Records deleted by accepted messages.
+    pub deleted: usize,
+    /// Records added by accepted messages.
+    pub added: usize,
+    /// Names that the server refused, each alone.
+    pub refused: Vec<RefusedName>,
+}
+
+/// One name that the server would not change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedName {
+    /// The owner name.
+    pub name: Name,
+    /// The server's code.
+    pub rcode: Rcode,
+}
+
+/// A message whose answer has not come.
+struct UnderWay {
+    id: u16,
+    verifier: Verifier,
+    updates: Vec<NameUpdate>,
+}
+
+impl Session {
+    /// Sends updates until each was accepted or refused. They are asked for as there is room for them, so that no
+    /// more than a few messages' worth exists at a time. Names are independent of one another, and so is the order
+    /// in which the server takes the messages.
+    ///
+    /// # Errors
+    /// When the exchange itself fails: then any of the updates may or may not have been made, and the zone has
+    /// to be read again. Also when the server refuses the messages as such, not names in them.
+    pub async fn push(&mut self, updates: impl Iterator<Item = NameUpdate> + Send) -> Result<Pushed, DnsError> {
+        let mut connection = self.take_connection().await?;
+        let mut pushed = Pushed::default();
+        let mut waiting = update::Batches::new(self.primary().zone(), updates);
+        let mut halves: Vec<Vec<NameUpdate>> = Vec::new();
+        let mut under_way: VecDeque<UnderWay> = VecDeque::new();
+        let mut asked = false;
+        loop {
+            let doubtful = !asked && pushed.refused.len() >= DOUBTFUL && pushed.added + pushed.deleted == 0;
+            while under_way.len() < UNDER_WAY && !doubtful {
+                let Some(batch) = halves.pop().or_else(|| waiting.next()) else { break };
+                under_way.push_back(self.send(&mut connection, batch, &under_way).await?);
+            }
+            if under_way.is_empty() && doubtful {
+                self.may_update(&mut connection).await?;
+                asked = true;
+                continue;
+            } else if under_way.is_empty() {
+                break;
+            }
+            let (rcode, batch) = self.answered(&mut connection, &mut under_way).await?;
+            pushed.messages += 1;
+            self.account(rcode, batch, &mut pushed, &mut halves)?;
+        }
+        self.keep(connection);
+        Ok(pushed)
+    }
+
+    /// Takes an answer into account; a refused message's halves are to be sent again.
+    fn account(
+        &self,
+        rcode: Rcode,
+        mut batch: Vec<NameUpdate>,
+        pushed: &mut Pushed,
+        halves: &mut Vec<Vec<NameUpdate>>,
+    ) -> Result<(), DnsError> {
+        if rcode == Rcode::NOERROR {
+            for (deleted, added) in batch.iter().map(NameUpdate::record_counts) {
+                pushed.deleted += deleted;
+                pushed.added += added;
+            }
+        } else if rcode.concerns_whole_message() {
+            return Err(self.refusal(rcode));
+        } else if let [alone] = &batch[..] {
+            pushed.refused.push(RefusedName { name: alone.name.clone(), rcode });
+        } else {
+            let second = batch.split_off(batch.len() / 2);
+            halves.extend([second, batch]);
+        }
+        Ok(())
+    }
+
+    /// Asks by an update without content whether the server takes any from us: BIND refuses that too when
+    /// `allow-update` does not name the key, and then there is no name to look for.
+    async fn may_update(&self, connection: &mut Connection) -> Result<(), DnsError> {
+        let mut under_way = VecDeque::from([self.send(connection, Vec::new(), &VecDeque::new()).await?]);
+        match self.answered(connection, &mut under_way).await? {
+            (Rcode::NOERROR, _) => Ok(()),
+            (rcode, _) => Err(self.refusal(rcode)),
+        }
+    }
+
+    fn refusal(&self, rcode: Rcode) -> DnsError {
+        DnsError::Update { zone: self.primary().zone().clone(), server: self.primary().server().clone(), rcode }
+    }
+
+    async fn send(
+        &self,
+        connection: &mut Connection,
+        updates: Vec<NameUpdate>,
+        under_way: &VecDeque<UnderWay>,
+    ) -> Result<UnderWay, DnsError> {
+        let mut id: u16 = rand::random();
+        while under_way.iter().any(|other| other.id == id) {
+            id = id.wrapping_add(1);
+        }
+        let mut message = update::encode(id, self.primary().zone(), &updates);
+        let verifier = self.primary().updates.sign(&mut message);
+        connection.send(&message, UPDATING).await?;
+        Ok(UnderWay { id, verifier, updates })
+    }
+
+    /// The next answer, and what it answers: a server may answer in any order (RFC 7766 section 6.2.1.1).
+    async fn answered(
+        &self,
+        connection: &mut Connection,
+        under_way: &mut VecDeque<UnderWay>,
+    ) -> Result<(Rcode, Vec<NameUpdate>), DnsError> {
+        let answer = connection.receive(UPDATING, "; the update may or may not have been made").await?;
+        let unreadable = |source| self.primary().unreadable(UPDATING, source);
+        let id = Reader::new(&answer).header().map_err(unreadable)?.id;
+        let at = under_way.iter().position(|message| message.id == id).ok_or_else(|| unreadable(WireError::BadRdata))?;
+        let mut message = under_way.remove(at).expect("it was found there");
+        let answer = self.primary().verified(&mut message.verifier, &answer, UPDATING)?;
+        let header = Reader::new(&answer).header().map_err(unreadable)?;
+        if header.opcode() != 5 {
+            return Err(unreadable(WireError::BadRdata));
+        }
+        Ok((Rcode(header.rcode()), message.updates))
+    }
+}
