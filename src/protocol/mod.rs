@@ -1,6 +1,7 @@
 //! What the RFCs say, sans-IO: bytes and events in, decisions out. No socket, clock or randomness.
 
 pub mod lookup;
+pub mod notify;
 pub mod rcode;
 pub mod transfer;
 pub mod tsig;

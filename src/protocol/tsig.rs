@@ -10,6 +10,13 @@ use crate::model::{Name, RecordType};
 /// Seconds by which clocks may differ (RFC 8945 section 10).
 pub const FUDGE: u16 = 300;
 
+/// The TSIG error of a wrong signature (RFC 8945 section 3).
+pub const BADSIG: u16 = 16;
+/// The TSIG error of an unknown key.
+pub const BADKEY: u16 = 17;
+/// The TSIG error of clocks that differ.
+pub const BADTIME: u16 = 18;
+
 /// A TSIG record's content (RFC 8945 section 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tsig {
@@ -25,7 +32,7 @@ pub struct Tsig {
     pub mac: Vec<u8>,
     /// The message's ID when it was signed.
     pub original_id: u16,
-    /// 0, or 16 BADSIG, 17 BADKEY, 18 BADTIME.
+    /// 0, or [`BADSIG`], [`BADKEY`], [`BADTIME`].
     pub error: u16,
     /// With BADTIME, the server's time in six bytes.
     pub other: Vec<u8>,
@@ -36,6 +43,23 @@ impl Tsig {
     pub fn server_time(&self) -> Option<u64> {
         let bytes: [u8; 6] = self.other.as_slice().try_into().ok()?;
         Some(bytes.iter().fold(0, |time, &byte| time << 8 | u64::from(byte)))
+    }
+
+    /// Whether it was signed close enough to now, in seconds since 1970 (RFC 8945 section 5.2.3).
+    pub fn is_timely(&self, now: u64) -> bool {
+        self.time.abs_diff(now) <= u64::from(self.fudge)
+    }
+
+    /// The record that answers a request's, with the error or 0, still to be signed. With [`BADSIG`] and [`BADKEY`]
+    /// it stays unsigned, and a client whose clock differs gets its own time back and the server's beside it
+    /// (section 5.3.2).
+    #[must_use]
+    pub fn reply(&self, error: u16, now: u64) -> Self {
+        let (time, other) = match error {
+            BADTIME => (self.time, now.to_be_bytes()[2..].to_vec()),
+            _ => (now, Vec::new()),
+        };
+        Self { time, fudge: FUDGE, mac: Vec::new(), error, other, ..self.clone() }
     }
 
     /// The variables that are signed with a request, and with the first message of a response (section 4.3.3).
@@ -217,6 +241,22 @@ mod tests {
         let other = 1_700_003_600u64.to_be_bytes()[2..].to_vec();
         assert_eq!(Tsig { other, ..tsig() }.server_time(), Some(1_700_003_600));
         assert_eq!(tsig().server_time(), None);
+    }
+
+    #[test]
+    fn timely_within_the_fudge() {
+        let timely = |now| tsig().is_timely(now);
+        assert!(timely(1_700_000_300) && timely(1_699_999_700));
+        assert!(!timely(1_700_000_301) && !timely(1_699_999_699) && !timely(0) && !timely(u64::MAX));
+    }
+
+    #[test]
+    fn a_reply_to_a_client_with_another_clock_tells_both_times() {
+        let reply = tsig().reply(BADTIME, 1_700_003_600);
+        assert_eq!((reply.time, reply.server_time()), (1_700_000_000, Some(1_700_003_600)));
+        assert_eq!((reply.error, reply.mac.len(), reply.original_id), (BADTIME, 0, 42));
+        let reply = tsig().reply(0, 1_700_000_007);
+        assert_eq!((reply.time, reply.server_time(), reply.error), (1_700_000_007, None, 0));
     }
 
     proptest::proptest! {
