@@ -1,6 +1,7 @@
 //! What can go wrong between us and the primary, in the user's words.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::tls_problem::TlsProblem;
@@ -118,6 +119,16 @@ pub enum DnsError {
         server: Server,
         /// Its code.
         rcode: Rcode,
+    },
+    /// No socket for NOTIFYs.
+    #[error(
+        "cannot listen for NOTIFYs on {address}, UDP and TCP: {source}; check `notify_listen` in the configuration"
+    )]
+    Listen {
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
     },
     /// A polled serial did not come.
     #[error("the serial of zone {zone} cannot be read from {server}: {why}")]

@@ -1,4 +1,5 @@
-//! Signing requests and verifying answers with the zone's keys; the MACs are ring's.
+//! Signing requests and verifying answers with the zone's keys, and the same the other way round for requests that
+//! come to us; the MACs are ring's.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,7 @@ use super::error::{DnsError, TsigProblem};
 use super::key::{Algorithm, TsigKey};
 use crate::model::{Name, Server};
 use crate::protocol::rcode::Rcode;
-use crate::protocol::tsig::{self, FUDGE, Tsig};
+use crate::protocol::tsig::{self, BADKEY, BADSIG, BADTIME, FUDGE, Tsig};
 use crate::protocol::wire::{Reader, WireError};
 
 /// Signs messages with one key. Cheap to clone.
@@ -51,6 +52,48 @@ impl Signer {
     }
 }
 
+/// A signed request that came to us: whether its signature holds, and what the answer is signed with.
+pub(super) struct Receipt<'a> {
+    request: Tsig,
+    error: u16,
+    signer: Option<&'a Signer>,
+}
+
+impl<'a> Receipt<'a> {
+    /// Checks the record that [`tsig::split`] took off the message, with one of these keys (RFC 8945 section 5.2).
+    pub(super) fn of(request: Tsig, message: &[u8], keys: impl IntoIterator<Item = &'a Signer>, now: u64) -> Self {
+        let is_named = |key: &&Signer| key.key == request.key && key.algorithm == request.algorithm;
+        let signed = request.signed_request(message);
+        // Keys of one name may have several secrets, when zones have several primaries.
+        let holds = |key: &&Signer| hmac::verify(&key.mac, &signed, &request.mac).is_ok();
+        let mut named = keys.into_iter().filter(is_named).peekable();
+        let is_known = named.peek().is_some();
+        let signer = named.find(holds);
+        let error = match signer {
+            None if is_known => BADSIG,
+            None => BADKEY,
+            Some(_) if request.is_timely(now) => 0,
+            Some(_) => BADTIME,
+        };
+        Self { request, error, signer }
+    }
+
+    /// What is wrong with the signature: a TSIG error, which is never 0.
+    pub(super) fn error(&self) -> Option<u16> {
+        (self.error != 0).then_some(self.error)
+    }
+
+    /// Appends the TSIG record of the answer: signed, unless the request was not (section 5.3.2).
+    pub(super) fn sign(&self, answer: &mut Vec<u8>, now: u64) {
+        let mut record = self.request.reply(self.error, now);
+        if let Some(signer) = self.signer {
+            let signed = record.signed_response(&self.request.mac, answer, true);
+            record.mac = hmac::sign(&signer.mac, &signed).as_ref().to_vec();
+        }
+        record.append(answer);
+    }
+}
+
 /// Verifies the answers to one signed request, in order.
 pub(super) struct Verifier {
     signer: Signer,
@@ -85,8 +128,8 @@ impl Verifier {
         };
         // BADSIG and BADKEY come unsigned by nature (section 5.3.2): they can only make us fail, never succeed.
         match record.error {
-            16 => return Err(Distrust::Tsig(TsigProblem::WrongSecret)),
-            17 => return Err(Distrust::Tsig(TsigProblem::UnknownKey)),
+            BADSIG => return Err(Distrust::Tsig(TsigProblem::WrongSecret)),
+            BADKEY => return Err(Distrust::Tsig(TsigProblem::UnknownKey)),
             _ => {}
         }
         let ours = record.key == self.signer.key && record.algorithm == self.signer.algorithm;
@@ -97,7 +140,7 @@ impl Verifier {
         }
         match record.error {
             0 => {}
-            18 => {
+            BADTIME => {
                 let ahead = record.server_time().map(|server| difference(server, now()));
                 return Err(Distrust::Tsig(TsigProblem::Clock { ahead }));
             }
@@ -117,6 +160,7 @@ fn difference(one: u64, other: u64) -> i64 {
     i64::try_from(i128::from(one) - i128::from(other)).unwrap_or(i64::MAX)
 }
 
-fn now() -> u64 {
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
