@@ -20,6 +20,7 @@ mod keys;
 mod kills;
 mod lookup_wire;
 mod meanwhile;
+mod notify;
 mod prometheus;
 mod races;
 mod scripted;

@@ -25,7 +25,7 @@ pub(crate) use lines::assert_lines;
 pub(crate) use named::Named;
 pub(crate) use namespace::in_private_network;
 pub(crate) use ownership::{State, owner_name, service, state_of};
-pub(crate) use program::{Output, run};
+pub(crate) use program::{Output, find, run};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use srvctl::{Settings, Workspace, bare, strings};
