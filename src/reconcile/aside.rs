@@ -23,10 +23,22 @@ struct Entry {
     reason: String,
 }
 
+impl Entry {
+    /// A try that lies further ahead than any wait was set by a clock that has been set back since.
+    fn is_due(&self, now: u64) -> bool {
+        self.retry_at <= now || self.retry_at > now.saturating_add(LONGEST_RETRY)
+    }
+}
+
 impl SetAside {
     /// Whether this very wish failed before and its next try has not come. `now` in seconds since 1970.
     pub fn holds(&self, update: &NameUpdate, now: u64) -> bool {
-        self.0.get(&update.name).is_some_and(|entry| entry.retry_at > now && entry.update.wish() == update.wish())
+        self.0.get(&update.name).is_some_and(|entry| !entry.is_due(now) && entry.update.wish() == update.wish())
+    }
+
+    /// Whether the next try of any name has come.
+    pub fn has_due(&self, now: u64) -> bool {
+        self.0.values().any(|entry| entry.is_due(now))
     }
 
     /// Remembers a failure. The wait doubles with every failure of the same wish.
@@ -88,6 +100,18 @@ mod tests {
             aside.record(&update(1), "REFUSED".into(), 0);
         }
         assert_eq!(aside.next_retry(), Some(LONGEST_RETRY));
+    }
+
+    #[test]
+    fn a_clock_set_back_does_not_hold_a_name_for_ever() {
+        let mut aside = SetAside::default();
+        aside.record(&update(1), "REFUSED".into(), 1_000_000);
+        assert!(aside.holds(&update(1), 1_000_000) && !aside.has_due(1_000_000));
+        assert!(aside.has_due(1_000_030));
+        assert!(aside.holds(&update(1), 1_000_030 - LONGEST_RETRY), "as far ahead as a wait may be");
+        assert!(!aside.holds(&update(1), 1000) && aside.has_due(1000));
+        aside.record(&update(1), "REFUSED".into(), 1000);
+        assert!(aside.holds(&update(1), 1059) && aside.has_due(1060));
     }
 
     #[test]
