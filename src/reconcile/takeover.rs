@@ -84,7 +84,7 @@ fn shown(records: &[Record]) -> String {
 /// It is guarded by the very records that were read: what nobody saw is never overwritten.
 ///
 /// # Errors
-/// When nothing is desired there, when records would be lost without `replace`, when it belongs to another
+/// When nothing is desired there or what is cannot be published, when records would be lost without `replace`, when it belongs to another
 /// owner that was not named, and when something else is in the way.
 pub fn adopt(
     owner: &OwnerId,
@@ -95,11 +95,13 @@ pub fn adopt(
 ) -> Result<Option<NameUpdate>, TakeoverError> {
     let service = Adopted::new(owner, desired, live, name);
     let wanted = service.wanted(desired, name);
+    let in_the_way = |obstacle| TakeoverError::Obstacle { name: name.clone(), obstacle: Box::new(obstacle) };
     if wanted.is_empty() {
-        return Err(TakeoverError::NotDesired(name.clone()));
+        let refused = service.0.refused.clone().map(|refusal| in_the_way(Obstacle::Refused(refusal)));
+        return Err(refused.unwrap_or_else(|| TakeoverError::NotDesired(name.clone())));
     }
     if let Some(obstacle) = obstacle::unpublishable(live, name) {
-        return Err(TakeoverError::Obstacle { name: name.clone(), obstacle: Box::new(obstacle) });
+        return Err(in_the_way(obstacle));
     }
     let (owned, marker) = standing(owner, live, name, mode)?;
     let types = wanted.keys().copied().collect();
@@ -226,7 +228,8 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::Rdata;
+    use crate::model::{Rdata, ServiceKey};
+    use crate::reconcile::Refusal;
 
     fn name() -> Name {
         "h.internal.local".parse().unwrap()
@@ -298,6 +301,21 @@ mod tests {
         let other: Name = "other.internal.local".parse().unwrap();
         let error = adopt(&me, &desired, &live, &other, &AdoptMode::default()).unwrap_err();
         assert_eq!(error, TakeoverError::NotDesired(other));
+    }
+
+    #[test]
+    fn a_refused_service_says_why() {
+        let own_name: Name = "_x._tcp.internal.local".parse().unwrap();
+        let service = ServiceKey { name: "x".into(), proto: "tcp".into(), zone: "internal.local".parse().unwrap() };
+        let shard = service.shard_name(1).unwrap();
+        let refusal = Refusal::TooManyRecords { service, records: 101, limit: 100 };
+        let mut desired = Desired::default();
+        desired.refused.insert(own_name.clone(), refusal);
+        for name in [own_name, shard] {
+            let error =
+                adopt(&"me".parse().unwrap(), &desired, &zone(&[], None), &name, &AdoptMode::default()).unwrap_err();
+            assert!(error.to_string().contains("has 101 instances"), "{error}");
+        }
     }
 
     #[test]
