@@ -8,10 +8,10 @@ use super::args::{AdoptArgs, TakeoverArgs};
 use super::exit::Exit;
 use super::plan::{self, NameReport, Surveyed};
 use super::{load, output};
-use crate::dns::Primary;
+use crate::dns::{DnsError, Primary, Pushed, RefusedName};
 use crate::model::{Change, Name, OwnerId};
 use crate::protocol::update::NameUpdate;
-use crate::reconcile::{AdoptMode, TakeoverError, adopt as plan_adoption, release as plan_release};
+use crate::reconcile::{AdoptMode, TakeoverError, adopt as plan_adoption, release as plan_release, shortfall};
 
 pub(super) async fn adopt(flag: Option<PathBuf>, args: &AdoptArgs) -> Exit {
     let mode = AdoptMode { replace: args.replace, from: args.from.clone() };
@@ -106,16 +106,38 @@ fn zone_of(surveys: &[Surveyed], name: &Name) -> Option<usize> {
     inside.max_by_key(|(_, (primary, _))| primary.zone().len()).map(|(index, _)| index)
 }
 
+/// Sends, and judges by the zone read back: NOERROR is not success, and silence is no failure.
 async fn send(primary: &Primary, updates: &[NameUpdate], report: &mut Report) {
-    match primary.push(updates).await {
-        Err(error) => {
-            report.fail(primary.zone(), format_args!("{error}. Some of it may have been done: run `srvctl owned`"));
-        }
-        Ok(pushed) => {
-            for refused in &pushed.refused {
-                let why = refused.rcode.explain_update();
-                report.fail(&refused.name, format_args!("{}: {} ({why})", refused.name, refused.rcode));
+    let sent = primary.push(updates).await;
+    let live = match primary.transfer().await {
+        Ok(live) => live,
+        Err(unread) => return report.fail(primary.zone(), unknown(sent, &unread)),
+    };
+    let undone = |update| shortfall(update, &live).map(|shortfall| (update, shortfall));
+    let undone: Vec<_> = updates.iter().filter_map(undone).collect();
+    if let (Err(error), true) = (&sent, undone.is_empty()) {
+        tracing::warn!(zone = %primary.zone(), %error, "the update was made all the same");
+    }
+    for (NameUpdate { name, .. }, shortfall) in undone {
+        let refused = |pushed: &Pushed| pushed.refused.iter().find(|refused| refused.name == *name).cloned();
+        match sent.as_ref().map(refused) {
+            Err(error) => report.fail(name, format_args!("{name}: {error}; {shortfall}")),
+            Ok(Some(RefusedName { rcode, .. })) => {
+                report.fail(name, format_args!("{name}: {rcode} ({})", rcode.explain_update()));
             }
+            Ok(None) => report.fail(
+                name,
+                format_args!(
+                    "{name}: the server accepted the update (NOERROR), but {shortfall}. Look at `max-zone-ttl` \
+                     (shortens TTLs), a quota in `update-policy` (skips records), or another writer"
+                ),
+            ),
         }
     }
+}
+
+/// What is known when the zone cannot be read back.
+fn unknown(sent: Result<Pushed, DnsError>, unread: &DnsError) -> String {
+    let sent = sent.map_or_else(|error| error.to_string(), |_| "the server answered the update".to_owned());
+    format!("{sent}. What was done is not known, because the zone could not be read back: {unread}; run `srvctl owned`")
 }

@@ -24,5 +24,5 @@ pub use plan::{Plan, plan};
 pub use reconciler::{Effort, Reconciler};
 pub use refusal::Refusal;
 pub use shards::{Sharded, names_of};
-pub use takeover::{AdoptMode, TakeoverError, adopt, release};
+pub use takeover::{AdoptMode, Shortfall, TakeoverError, adopt, release, shortfall};
 pub use verdict::{Check, Comparison, Standing, compare};

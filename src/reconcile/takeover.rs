@@ -1,6 +1,7 @@
 //! Taking a foreign name over, and giving one up: only ever because a person said so, name by name.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use super::desired::{Desired, Wanted};
 use super::obstacle::{self, Obstacle};
@@ -210,6 +211,44 @@ pub fn release(owner: &OwnerId, live: &Zone, name: &Name) -> Result<NameUpdate, 
     Ok(NameUpdate { name: name.clone(), prerequisites, changes })
 }
 
+/// What a zone that was read back after an update differs in from what the update was to make of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shortfall {
+    missing: Vec<Record>,
+    instead: Vec<Record>,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { missing, instead } = self;
+        match (missing.is_empty(), instead.is_empty()) {
+            (true, _) => write!(f, "the zone read back still has {}", shown(instead)),
+            (false, true) => write!(f, "the zone read back lacks {}", shown(missing)),
+            (false, false) => {
+                write!(f, "the zone read back lacks {}, and has {} instead", shown(missing), shown(instead))
+            }
+        }
+    }
+}
+
+/// Judges an update by the zone read back after it, since NOERROR is not success; none when all of it was done.
+pub fn shortfall(update: &NameUpdate, live: &Zone) -> Option<Shortfall> {
+    let mut shortfall = Shortfall::default();
+    for Change { key, after, .. } in &update.changes {
+        let left = Change::between(key.clone(), live.rrset(&key.name, key.record_type), after.as_ref());
+        for line in left.iter().flat_map(Change::lines) {
+            let side = if line.sign == '+' { &mut shortfall.missing } else { &mut shortfall.instead };
+            side.push(line.record);
+        }
+    }
+    if shortfall == Shortfall::default() {
+        return None;
+    }
+    let alias = live.rrset(&update.name, RecordType::CNAME);
+    shortfall.instead.extend(alias.into_iter().flat_map(|alias| alias.records(&update.name)));
+    Some(shortfall)
+}
+
 fn marker_key(name: &Name) -> Result<RrsetKey, TakeoverError> {
     let marker = Marker::name_for(name).map_err(|why| TakeoverError::Name { name: name.clone(), why })?;
     Ok(RrsetKey::new(marker, RecordType::TXT))
@@ -316,6 +355,29 @@ mod tests {
                 adopt(&"me".parse().unwrap(), &desired, &zone(&[], None), &name, &AdoptMode::default()).unwrap_err();
             assert!(error.to_string().contains("has 101 instances"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_was_not_done_is_said() {
+        let mut desired = Desired { marker_ttl: 300, ..Desired::default() };
+        desired.names.insert(name(), BTreeMap::from([(RecordType::A, Rrset::new(300, [a(1), a(2)]).unwrap())]));
+        let me = "me".parse().unwrap();
+        let adoption = adopt(&me, &desired, &zone(&[1], None), &name(), &AdoptMode::default()).unwrap().unwrap();
+        let said = |update: &NameUpdate, after: &Zone| shortfall(update, after).map(|undone| undone.to_string());
+        let marked = |hosts: &[u8]| zone(hosts, Some("v=1 owner=me types=A"));
+        assert_eq!(said(&adoption, &ours()), None);
+        let skipped = "the zone read back lacks `h.internal.local. 300 IN A 10.0.0.2`";
+        assert_eq!(said(&adoption, &marked(&[1])).unwrap(), skipped);
+        let other = format!("{skipped}, and has `h.internal.local. 300 IN A 10.0.0.9` instead");
+        assert_eq!(said(&adoption, &marked(&[1, 9])).unwrap(), other);
+        let mut aliased = marked(&[]);
+        let alias = Rdata::from_wire(RecordType::CNAME, name().as_wire());
+        aliased.insert(Record { name: name(), ttl: 60, rdata: alias });
+        let said_of_alias = said(&adoption, &aliased).unwrap();
+        assert!(said_of_alias.ends_with("has `h.internal.local. 60 IN CNAME h.internal.local.` instead"));
+        let release = release(&me, &ours(), &name()).unwrap();
+        assert_eq!(said(&release, &zone(&[1, 2], None)), None);
+        assert!(said(&release, &ours()).unwrap().starts_with("the zone read back still has `_srvctl.h."));
     }
 
     #[test]

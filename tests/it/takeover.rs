@@ -1,6 +1,6 @@
 //! Names change hands only when a person says so: adopt, release, owned.
 
-use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Named, Settings, Workspace, assert_lines};
+use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Fault, Named, Proxy, Settings, Workspace, assert_lines};
 
 #[test]
 fn a_foreign_name_is_adopted_record_by_record_or_replaced() {
@@ -95,4 +95,67 @@ fn a_name_moves_from_one_srvctl_to_another() {
     let markers: Vec<_> = named.zone_text().into_iter().filter(|line| line.starts_with("_srvctl._jenkins")).collect();
     assert_eq!(markers.len(), 1);
     assert!(markers[0].contains("owner=test2 types=SRV,TXT"), "{markers:?}");
+}
+
+/// The names that a JSON report says failed, with the reasons.
+fn failures(report: &serde_json::Value) -> Vec<(&str, &str)> {
+    let failures = report["failures"].as_array().unwrap();
+    failures.iter().map(|failure| (failure["name"].as_str().unwrap(), failure["reason"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn what_the_server_skips_in_silence_is_not_called_done() {
+    let policy = "allow-transfer { key \"srvctl-test\"; }; update-policy { grant srvctl-test zonesub SRV(1) TXT A; };";
+    let named = Named::builder().zone_options(policy).start();
+    let workspace = Workspace::example(&named);
+    let report = workspace.json(&["adopt", "--json", "_jenkins._tcp.internal.local", "centos9-vm.internal.local"]);
+    let failures = failures(&report);
+    assert!(matches!(failures[..], [("_jenkins._tcp.internal.local.", _)]), "{report}");
+    let reason = failures[0].1;
+    for words in ["NOERROR", "quota", "the zone read back lacks `_jenkins._tcp.internal.local. 300 IN SRV 10"] {
+        assert!(reason.contains(words), "{words} in: {reason}");
+    }
+    workspace.expect(1, &["adopt", "_jenkins._tcp.internal.local"]);
+    workspace.expect(0, &["adopt", "centos9-vm.internal.local"]);
+}
+
+#[test]
+fn a_shortened_ttl_is_not_called_done() {
+    let options = "allow-update { key \"srvctl-test\"; }; allow-transfer { key \"srvctl-test\"; }; max-zone-ttl 3600;";
+    let named = Named::builder().records("centos9-vm 300 A 192.168.188.142").zone_options(options).start();
+    let workspace = Workspace::with(&Settings { ttl: 7200, ..Settings::for_server(&named) });
+    for (file, text) in EXAMPLE {
+        workspace.write_service(file, text);
+    }
+    let output = workspace.expect(1, &["adopt", "centos9-vm.internal.local"]);
+    let there = "and has `centos9-vm.internal.local. 3600 IN A 192.168.188.142`";
+    assert!(output.stderr.contains(there) && output.stderr.contains("max-zone-ttl"), "{output:?}");
+}
+
+#[test]
+fn after_a_broken_exchange_the_zone_says_what_was_done() {
+    let named = Named::start();
+    let proxy = Proxy::to(named.address());
+    let settings = Settings { primary: proxy.address().to_string(), ..Settings::for_server(&named) };
+    let workspace = Workspace::with(&settings);
+    for (file, text) in EXAMPLE {
+        workspace.write_service(file, text);
+    }
+    let name = "_jenkins._tcp.internal.local";
+    // The zone is read on the first connection, and updated on the second.
+    proxy.script([Fault::None, Fault::LoseRequest]);
+    let lost = workspace.expect(1, &["adopt", name]);
+    assert!(lost.stderr.contains("the zone read back lacks `_jenkins._tcp.internal.local. 300 IN "), "{lost:?}");
+    assert_eq!(named.serial(), 1);
+    proxy.script([Fault::None, Fault::CutAnswer(0)]);
+    let made = workspace.expect(0, &["adopt", name]);
+    assert!(made.stderr.contains("made all the same"), "{made:?}");
+    assert_eq!(named.serial(), 2);
+    proxy.script([Fault::None, Fault::LoseRequest]);
+    let lost = workspace.expect(1, &["release", name]);
+    assert!(lost.stderr.contains("still has `_srvctl._jenkins._tcp.internal.local. 300 IN TXT"), "{lost:?}");
+    proxy.script([Fault::None, Fault::CutAnswer(0), Fault::LoseRequest]);
+    let unknown = workspace.expect(1, &["release", name]);
+    assert!(unknown.stderr.contains("What was done is not known"), "{unknown:?}");
+    assert!(!named.zone_text().iter().any(|line| line.starts_with("_srvctl.")));
 }
