@@ -121,6 +121,10 @@ pub fn adopt(
         }
         changes.extend(Change::between(key, before.as_ref(), wanted.get(&record_type)));
     }
+    if !foreign.is_empty() {
+        // BIND drops what is added beside an alias and says NOERROR; the marker would then stand alone.
+        prerequisites.push(Prerequisite::Absent(RrsetKey::new(name.clone(), RecordType::CNAME)));
+    }
     let wanted_marker = Marker { owner: owner.clone(), types };
     let marker_after = ownership::marker_rrset(&wanted_marker, desired.policy().ttl, marker.as_ref());
     changes.extend(Change::between(marker_key, marker.as_ref(), marker_after.as_ref()));
@@ -334,8 +338,11 @@ mod tests {
         let update = adopt(&me, &desired, &live, &name(), &AdoptMode::default()).unwrap().unwrap();
         let seen = live.rrset(&name(), RecordType::A).unwrap().clone();
         let marker = RrsetKey::new(Marker::name_for(&name()).unwrap(), RecordType::TXT);
-        let expected =
-            [Prerequisite::Absent(marker), Prerequisite::Exactly(RrsetKey::new(name(), RecordType::A), seen)];
+        let expected = [
+            Prerequisite::Absent(marker),
+            Prerequisite::Exactly(RrsetKey::new(name(), RecordType::A), seen),
+            Prerequisite::Absent(RrsetKey::new(name(), RecordType::CNAME)),
+        ];
         assert_eq!(update.prerequisites, expected);
         let other: Name = "other.internal.local".parse().unwrap();
         let error = adopt(&me, &desired, &live, &other, &AdoptMode::default()).unwrap_err();

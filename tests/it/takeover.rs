@@ -1,6 +1,8 @@
 //! Names change hands only when a person says so: adopt, release, owned.
 
-use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Fault, Named, Proxy, Settings, Workspace, assert_lines};
+use std::thread;
+
+use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Fault, JENKINS, Named, Proxy, Settings, Workspace, assert_lines};
 
 #[test]
 fn a_foreign_name_is_adopted_record_by_record_or_replaced() {
@@ -158,4 +160,23 @@ fn after_a_broken_exchange_the_zone_says_what_was_done() {
     let unknown = workspace.expect(1, &["release", name]);
     assert!(unknown.stderr.contains("What was done is not known"), "{unknown:?}");
     assert!(!named.zone_text().iter().any(|line| line.starts_with("_srvctl.")));
+}
+
+#[test]
+fn an_alias_that_appears_meanwhile_leaves_no_marker_without_data() {
+    let named = Named::start();
+    let proxy = Proxy::to(named.address());
+    let settings = Settings { primary: proxy.address().to_string(), ..Settings::for_server(&named) };
+    let workspace = Workspace::with(&settings);
+    workspace.write_service("jenkins.toml", JENKINS);
+    proxy.script([Fault::None, Fault::HoldRequest]);
+    let output = thread::scope(|scope| {
+        let adopt = scope.spawn(|| workspace.expect(1, &["adopt", "_jenkins._tcp.internal.local"]));
+        proxy.wait_held();
+        named.nsupdate("zone internal.local\nupdate add _jenkins._tcp.internal.local 60 CNAME elsewhere.example.net.");
+        proxy.release();
+        adopt.join().unwrap()
+    });
+    assert!(output.stderr.contains("_jenkins._tcp.internal.local.: YXRRSET"), "{output:?}");
+    assert!(!named.zone_text().iter().any(|line| line.starts_with("_srvctl.")), "{:?}", named.zone_text());
 }
