@@ -57,17 +57,21 @@ fn was_accepted((desired, survey): &(Desired, Survey), id: PlanId) -> bool {
 
 type Applied = (Primary, Result<Converged, DnsError>);
 
-/// Makes the held plan with this id, in the zone that has it; does nothing in the others.
+/// Makes the held plan with this id, in the zone that has it; does nothing in the others. A zone that cannot be read
+/// is among the results: the plan may be its.
 async fn accept(config: &Config, desired: Vec<Desired>, id: PlanId) -> Vec<Applied> {
     let mut results = Vec::new();
     let surveys = plan::survey_zones(config, desired, Some(id)).await;
     for (zone, (primary, surveyed)) in config.zones.iter().zip(surveys) {
-        let accepted = surveyed.as_ref().is_ok_and(|surveyed| was_accepted(surveyed, id));
-        if let (Ok((desired, survey)), true) = (surveyed, accepted) {
-            let job = Job { primary: &primary, owner: &zone.owner, desired: &desired, accepted: Some(id) };
-            let result = job.converge(survey, &|_| false).await;
-            results.push((primary, result));
-        }
+        let result = match surveyed {
+            Err(error) => Err(error),
+            Ok(surveyed) if !was_accepted(&surveyed, id) => continue,
+            Ok((desired, survey)) => {
+                let job = Job { primary: &primary, owner: &zone.owner, desired: &desired, accepted: Some(id) };
+                job.converge(survey, &|_| false).await
+            }
+        };
+        results.push((primary, result));
     }
     results
 }

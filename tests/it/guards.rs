@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::support::{Named, Workspace, outcome};
+use crate::support::{Named, Settings, Workspace, outcome};
 
 /// A service with the given instances, all on hosts without addresses: one SRV record each.
 fn service(name: &str, instances: std::ops::Range<u16>) -> String {
@@ -57,6 +57,33 @@ fn a_large_removal_waits_for_its_id() {
     workspace.expect(0, &["apply", "--accept", &id]);
     assert_eq!(srv_count(&named), 11);
     workspace.expect(0, &["plan"]);
+}
+
+#[test]
+fn a_zone_that_cannot_be_read_may_have_the_accepted_plan() {
+    let mut down = Named::builder().only_zone("other.local").start();
+    let named = Named::start();
+    let more =
+        format!("[[zone]]\nname = \"other.local\"\nprimary = \"{}\"\nkey_file = \"other.key\"\n", down.address());
+    let mut workspace = Workspace::with(&Settings { more, ..Settings::for_server(&named) });
+    workspace.write_key("other.key", down.key());
+    let of = |instances| service("a", instances).replace("name = \"a\"", "name = \"a\"\nzone = \"internal.local\"");
+    workspace.write_service("a.toml", &of(0..20));
+    workspace.expect(0, &["apply"]);
+    workspace.write_service("a.toml", &of(0..1));
+    let report = workspace.json(&["plan", "--json"]);
+    let id = held(&report)["id"].as_str().unwrap().to_owned();
+    down.stop();
+
+    let nobody = workspace.expect(1, &["apply", "--accept", "0123456789abcdef"]);
+    let cannot = format!("cannot connect to {}", down.address());
+    assert!(nobody.stderr.contains(&cannot) && !nobody.stderr.contains("no plan"), "{nobody:?}");
+    let made = workspace.expect(1, &["apply", "--accept", &id]);
+    assert!(made.stderr.contains(&cannot), "{made:?}");
+    assert_eq!(srv_count(&named), 1, "the zone that can be read has the plan");
+    down.start_again();
+    let nobody = workspace.expect(1, &["apply", "--accept", &id]);
+    assert!(nobody.stderr.contains("no plan with this id is held now"), "{nobody:?}");
 }
 
 #[test]
