@@ -41,16 +41,25 @@ impl From<&Diagnostic> for Error {
     }
 }
 
+/// What follows from a pattern that no file matches.
+fn silence(pattern: &str) -> String {
+    format!(
+        "no file matches `{pattern}`: as long as that is so, every removal in every zone is held for a person; if \
+         nothing belongs there, remove the pattern from `services`"
+    )
+}
+
 pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     let mut report = Report { ok: true, zones: 0, services: 0, instances: 0, warnings: Vec::new(), errors: Vec::new() };
     match load::all(flag) {
-        Ok(load::Loaded { config, catalogue, desired }) => {
+        Ok(load::Loaded { config, catalogue, desired, silent }) => {
             report.zones = config.zones.len();
             report.services = catalogue.len();
             report.instances = catalogue.values().map(|service| service.instances.len()).sum();
             report.warnings.clone_from(&config.warnings);
             let refused = desired.iter().flat_map(|zone| zone.refused.values());
             report.warnings.extend(refused.map(ToString::to_string));
+            report.warnings.extend(silent.iter().map(|pattern| silence(pattern)));
         }
         Err(errors) => {
             report.ok = false;

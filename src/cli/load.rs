@@ -23,6 +23,8 @@ pub(super) struct Loaded {
     pub(super) catalogue: Catalogue,
     /// What every zone shall hold, in the configuration's order.
     pub(super) desired: Vec<Desired>,
+    /// Patterns that no file matches.
+    pub(super) silent: Vec<String>,
 }
 
 /// Configuration and services, or everything that is wrong with either.
@@ -31,7 +33,7 @@ pub(super) fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     let snapshot = crate::sources::read(&config.services, &config.zone_names());
     let catalogue = snapshot.catalogue()?;
     let desired = desired(&catalogue, &policies(&config), &snapshot.silent);
-    Ok(Loaded { config, catalogue, desired })
+    Ok(Loaded { config, catalogue, desired, silent: snapshot.silent })
 }
 
 /// The same, errors and warnings shown. Commands that act without a daemon have no last good set to fall back on: with a

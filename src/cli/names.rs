@@ -16,7 +16,7 @@ struct Report {
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &NamesArgs) -> Exit {
-    let load::Loaded { config, catalogue, desired } = match load::all_or_show(flag) {
+    let load::Loaded { config, catalogue, desired, .. } = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

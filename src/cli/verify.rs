@@ -22,7 +22,7 @@ struct Report<'a> {
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
-    let load::Loaded { config, catalogue, desired } = match load::all_or_show(flag) {
+    let load::Loaded { config, catalogue, desired, .. } = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };

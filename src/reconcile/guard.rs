@@ -63,7 +63,12 @@ impl fmt::Display for HoldReason {
                 "it would remove {removed} of {owned} owned records, more than max_delete_percent = {percent} allows"
             ),
             Self::NothingDesired => f.write_str("no service is desired in this zone any more"),
-            Self::MissingSource(source) => write!(f, "no file matches `{source}`: the source has gone missing"),
+            Self::MissingSource(source) => write!(
+                f,
+                "no file matches `{source}`: perhaps the source has gone missing, so every removal waits until a file \
+                 is there or the plan is accepted by its id; if nothing belongs there, remove the pattern from \
+                 `services`"
+            ),
         }
     }
 }

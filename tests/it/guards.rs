@@ -1,6 +1,7 @@
 //! Plans that would remove too much are held, shown, and made only when a person accepts that very plan.
 
 use std::fmt::Write;
+use std::fs;
 
 use serde_json::Value;
 
@@ -107,7 +108,8 @@ fn without_any_service_nothing_is_removed() {
     workspace.remove_service("a.toml");
     let plan = workspace.expect(4, &["plan"]);
     assert!(plan.stdout.contains("no service is desired"), "{}", plan.stdout);
-    assert!(plan.stdout.contains("the source has gone missing"), "{}", plan.stdout);
+    let silent = format!("no file matches `{}/services.d/*.toml`: perhaps the source", workspace.path().display());
+    assert!(plan.stdout.contains(&silent), "{}", plan.stdout);
     workspace.expect(4, &["apply"]);
     assert_eq!(srv_count(&named), 2);
     // A file that says in so many words that there is nothing is still an empty set.
@@ -116,6 +118,25 @@ fn without_any_service_nothing_is_removed() {
     let id = held(&report)["id"].as_str().unwrap();
     workspace.expect(0, &["apply", "--accept", id]);
     assert_eq!(srv_count(&named), 0);
+}
+
+#[test]
+fn a_pattern_that_no_file_matches_is_told_with_the_way_out() {
+    let named = Named::start();
+    let workspace = published(&named);
+    workspace.expect(0, &["check"]);
+    let config = fs::read_to_string(workspace.config()).unwrap();
+    fs::write(workspace.config(), config.replace("[\"services.d/", "[\"more.d/*.toml\", \"services.d/")).unwrap();
+    fs::create_dir(workspace.path().join("more.d")).unwrap();
+    let out = "remove the pattern from `services`";
+    let check = workspace.expect(0, &["check"]);
+    let silent = format!("no file matches `{}/more.d/*.toml`", workspace.path().display());
+    assert!(check.stderr.contains(&silent) && check.stderr.contains(out), "{check:?}");
+    workspace.write_service("a.toml", &service("a", 0..9));
+    let plan = workspace.expect(4, &["plan"]);
+    assert!(plan.stdout.contains(&silent) && plan.stdout.contains(out), "{plan:?}");
+    fs::write(workspace.config(), config).unwrap();
+    workspace.converge();
 }
 
 #[test]
