@@ -23,13 +23,14 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 
 use crate::api::{self, ListenError};
 use crate::config::{self, Config};
 use crate::model::{DaemonStatus, Outcome, ZoneStatus};
 use source_task::SourceTask;
 use supervise::Tasks;
+use systemd::Watchdog;
 use zone_task::{DesiredZones, ZoneTask, now};
 
 /// How long tasks may take to finish what they are doing when the daemon stops.
@@ -62,17 +63,18 @@ pub enum DaemonError {
 /// # Errors
 /// When it cannot start, or a task dies.
 pub async fn run(path: &Path, config: Config) -> Result<(), DaemonError> {
-    let mut signals = Signals {
+    let signals = Signals {
         terminate: signal(SignalKind::terminate())?,
         interrupt: signal(SignalKind::interrupt())?,
         hangup: signal(SignalKind::hangup())?,
     };
+    let mut outside = Outside { signals, watchdog: Watchdog::new() };
     let mut config = config;
     loop {
         let state_dir = &config.daemon.state_dir;
         std::fs::create_dir_all(state_dir)
             .map_err(|source| DaemonError::State { path: state_dir.display().to_string(), source })?;
-        match generation(path, &config, &mut signals).await? {
+        match generation(path, &config, &mut outside).await? {
             Next::Stop => return Ok(()),
             Next::Restart(new) => config = *new,
         }
@@ -85,6 +87,12 @@ struct Signals {
     hangup: Signal,
 }
 
+/// What outlives the generations of tasks: who tells us what to do, and who wants to hear that we live.
+struct Outside {
+    signals: Signals,
+    watchdog: Watchdog,
+}
+
 /// What follows a generation of tasks.
 enum Next {
     Stop,
@@ -93,7 +101,7 @@ enum Next {
 }
 
 /// Everything that lives under one configuration.
-async fn generation(path: &Path, config: &Config, signals: &mut Signals) -> Result<Next, DaemonError> {
+async fn generation(path: &Path, config: &Config, outside: &mut Outside) -> Result<Next, DaemonError> {
     let listener = api::bind(&config.api.socket).await?;
     let (stop, stopped) = watch::channel(false);
     let (wake, woken) = watch::channel(0u64);
@@ -114,13 +122,13 @@ async fn generation(path: &Path, config: &Config, signals: &mut Signals) -> Resu
     }
 
     let mut loaded = Loaded { path, config, wake, status, summary };
-    let next = loaded.until_next(signals, &mut tasks).await;
+    let next = loaded.until_next(outside, &mut tasks).await;
     if matches!(next, Ok(Next::Stop)) {
         systemd::stopping();
         tracing::info!("stopping");
     }
     let _ = stop.send(true);
-    if timeout(GRACE, tasks.finish()).await.is_err() {
+    if outside.watchdog.during(timeout(GRACE, tasks.finish())).await.is_err() {
         tracing::warn!("some tasks did not finish within {} s and are cut off", GRACE.as_secs());
     }
     let _ = std::fs::remove_file(&config.api.socket);
@@ -171,19 +179,15 @@ struct Loaded<'a> {
 }
 
 impl Loaded<'_> {
-    async fn until_next(&mut self, signals: &mut Signals, tasks: &mut Tasks) -> Result<Next, DaemonError> {
-        let mut watchdog = systemd::watchdog_interval().map(|period| {
-            let mut ticks = interval(period);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        });
+    async fn until_next(&mut self, outside: &mut Outside, tasks: &mut Tasks) -> Result<Next, DaemonError> {
+        let Outside { signals, watchdog } = outside;
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(Next::Stop),
                 _ = signals.interrupt.recv() => return Ok(Next::Stop),
                 _ = signals.hangup.recv() => if let Some(next) = self.reload() { return Ok(next) },
                 ended = tasks.ended() => return Err(DaemonError::Task(ended)),
-                () = tick(watchdog.as_mut()) => systemd::watchdog(),
+                () = watchdog.beat() => {}
             }
         }
     }
@@ -213,15 +217,6 @@ impl Loaded<'_> {
         };
         systemd::ready(&self.summary);
         next
-    }
-}
-
-async fn tick(watchdog: Option<&mut tokio::time::Interval>) {
-    match watchdog {
-        Some(ticks) => {
-            ticks.tick().await;
-        }
-        None => std::future::pending().await,
     }
 }
 

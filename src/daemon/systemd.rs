@@ -1,8 +1,7 @@
 //! What systemd is told (`Type=notify`, `sd_notify(3)`). Without systemd, nothing happens here.
 
-use std::time::Duration;
-
 use sd_notify::NotifyState;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Started: the API answers and the reconcilers run.
 pub(super) fn ready(status: &str) {
@@ -22,14 +21,41 @@ pub(super) fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
-/// Alive.
-pub(super) fn watchdog() {
-    send(&[NotifyState::Watchdog]);
-}
+/// The sign of life that systemd wants at least every so often.
+pub(super) struct Watchdog(Option<Interval>);
 
-/// How often systemd wants a sign of life: half of its limit; none when it wants none.
-pub(super) fn watchdog_interval() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+impl Watchdog {
+    /// As systemd asked for it in the environment: at half of its limit, or never.
+    pub(super) fn new() -> Self {
+        let ticks = sd_notify::watchdog_enabled().map(|limit| {
+            let mut ticks = interval(limit / 2);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        });
+        Self(ticks)
+    }
+
+    /// Gives the next sign when it is due.
+    pub(super) async fn beat(&mut self) {
+        match &mut self.0 {
+            Some(ticks) => {
+                ticks.tick().await;
+                send(&[NotifyState::Watchdog]);
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits for something and gives signs of life meanwhile.
+    pub(super) async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.beat() => {}
+            }
+        }
+    }
 }
 
 fn send(state: &[NotifyState<'_>]) {

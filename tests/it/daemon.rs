@@ -1,11 +1,13 @@
 //! The long-running reconciler: what wakes it, what it survives, and how it ends.
 
 use std::fs;
+use std::net::SocketAddr;
 
 use serde_json::Value;
 
 use crate::support::{
-    Daemon, EXAMPLE, EXAMPLE_RECORDS, JENKINS, Named, Notify, Settings, Workspace, assert_lines, outcome, strings,
+    Daemon, EXAMPLE, EXAMPLE_RECORDS, Fault, JENKINS, Named, Notify, Proxy, Settings, Workspace, assert_lines, outcome,
+    strings,
 };
 
 /// With an interval so long that only an event can explain a change, or one so short that nobody waits for it.
@@ -161,6 +163,47 @@ fn tells_systemd_how_it_is() {
     notify.wait_for("WATCHDOG=1");
     assert_eq!(daemon.stop(), 0);
     notify.wait_for("STOPPING=1");
+}
+
+/// A daemon in the middle of an update, which it finishes before it stops or takes a new configuration.
+struct Updating {
+    daemon: Daemon,
+    proxy: Proxy,
+    workspace: Workspace,
+}
+
+impl Updating {
+    fn start(named: &Named, notify: &Notify) -> Self {
+        let proxy = Proxy::to(named.address());
+        let workspace = example(named, "1h");
+        let config = fs::read_to_string(workspace.config()).unwrap();
+        let primary = |address: SocketAddr| format!("primary = \"{address}\"");
+        fs::write(workspace.config(), config.replace(&primary(named.address()), &primary(proxy.address()))).unwrap();
+        // The zone is read on the first connection, and updated on the second.
+        proxy.script([Fault::None, Fault::HoldRequest]);
+        let daemon = workspace.supervised_daemon(notify);
+        proxy.wait_held();
+        Self { daemon, proxy, workspace }
+    }
+}
+
+#[test]
+fn lives_for_systemd_while_a_reload_waits_for_an_update() {
+    let named = Named::start();
+    let mut notify = Notify::new();
+    let Updating { mut daemon, proxy, workspace } = Updating::start(&named, &notify);
+    let config = fs::read_to_string(workspace.config()).unwrap();
+    fs::write(workspace.config(), config.replace("ttl = 300", "ttl = 120")).unwrap();
+    notify.wait_for("READY=1");
+    daemon.signal("HUP");
+    notify.wait_for("RELOADING=1");
+    for _ in 0..3 {
+        notify.wait_for_another("WATCHDOG=1");
+        assert!(!notify.has_heard("READY=1"), "the update is still held: {}", daemon.log_tail());
+    }
+    proxy.release();
+    let line = "centos9-vm.internal.local. 120 IN A 192.168.188.142";
+    daemon.wait_for("the new TTL in the zone", || has(&named, line));
 }
 
 #[test]

@@ -125,6 +125,18 @@ impl Notify {
         assert!(found.is_some(), "the daemon did not say {line}, but {:?}", self.heard);
     }
 
+    /// Waits until it is said once more.
+    pub(crate) fn wait_for_another(&mut self, line: &str) {
+        self.listen();
+        self.heard.clear();
+        self.wait_for(line);
+    }
+
+    /// Whether it was said since [`Self::wait_for_another`] was called last.
+    pub(crate) fn has_heard(&self, line: &str) -> bool {
+        self.heard.iter().any(|heard| heard == line)
+    }
+
     fn listen(&mut self) {
         let mut buffer = [0; 4096];
         while let Ok(length) = self.socket.recv(&mut buffer) {
