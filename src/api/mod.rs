@@ -6,7 +6,7 @@ mod client;
 mod server;
 
 pub use client::{ApiError, status};
-pub use server::{ListenError, bind, serve};
+pub use server::{ListenError, Socket, serve};
 
 /// Where the status is served.
 const STATUS_PATH: &str = "/v1/status";

@@ -25,7 +25,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::api::{self, ListenError};
+use crate::api::{self, ListenError, Socket};
 use crate::config::{self, Config};
 use crate::model::{DaemonStatus, Outcome, ZoneStatus};
 use source_task::SourceTask;
@@ -102,7 +102,7 @@ enum Next {
 
 /// Everything that lives under one configuration.
 async fn generation(path: &Path, config: &Config, outside: &mut Outside) -> Result<Next, DaemonError> {
-    let listener = api::bind(&config.api.socket).await?;
+    let socket = Socket::bind(&config.api.socket).await?;
     let (stop, stopped) = watch::channel(false);
     let (wake, woken) = watch::channel(0u64);
     let status = Arc::new(watch::Sender::new(initial_status(config)));
@@ -111,7 +111,7 @@ async fn generation(path: &Path, config: &Config, outside: &mut Outside) -> Resu
     let until_stopped = async move {
         let _ = api_stop.wait_for(|&stop| stop).await;
     };
-    tasks.start("api", api::serve(listener, status.subscribe(), until_stopped));
+    tasks.start("api", api::serve(socket.listener()?, status.subscribe(), until_stopped));
     start_reconcilers(config, &mut tasks, &Ports { woken, stopped, status: Arc::clone(&status) });
     let summary = format!("{} zones, socket {}", config.zones.len(), config.api.socket.display());
     systemd::ready(&summary);
@@ -127,11 +127,12 @@ async fn generation(path: &Path, config: &Config, outside: &mut Outside) -> Resu
         systemd::stopping();
         tracing::info!("stopping");
     }
+    // Before anybody stops: a successor may bind the path as soon as nobody serves it.
+    drop(socket);
     let _ = stop.send(true);
     if outside.watchdog.during(timeout(GRACE, tasks.finish())).await.is_err() {
         tracing::warn!("some tasks did not finish within {} s and are cut off", GRACE.as_secs());
     }
-    let _ = std::fs::remove_file(&config.api.socket);
     next
 }
 

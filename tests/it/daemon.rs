@@ -207,6 +207,23 @@ fn lives_for_systemd_while_a_reload_waits_for_an_update() {
 }
 
 #[test]
+fn a_successor_keeps_its_socket() {
+    let named = Named::start();
+    let notify = Notify::new();
+    let Updating { mut daemon, proxy, workspace } = Updating::start(&named, &notify);
+    daemon.signal("TERM");
+    daemon.wait_for("the socket to go at once", || !workspace.socket().exists());
+    let mut successor = workspace.daemon();
+    successor.wait_in_sync();
+    proxy.release();
+    assert_eq!(daemon.ended(), 0);
+    assert!(workspace.socket().exists(), "the predecessor has removed it");
+    successor.wait_in_sync();
+    assert_eq!(successor.stop(), 0);
+    assert!(!workspace.socket().exists());
+}
+
+#[test]
 fn one_socket_has_one_daemon() {
     let named = Named::start();
     let workspace = example(&named, "1h");
