@@ -27,7 +27,7 @@ use tokio::time::timeout;
 
 use crate::api::{self, ListenError, Socket};
 use crate::config::{self, Config};
-use crate::model::{DaemonStatus, Outcome, ZoneStatus};
+use crate::model::{DaemonStatus, Diagnostic, Outcome, ZoneStatus};
 use source_task::SourceTask;
 use supervise::Tasks;
 use systemd::Watchdog;
@@ -69,16 +69,18 @@ pub async fn run(path: &Path, config: Config) -> Result<(), DaemonError> {
         hangup: signal(SignalKind::hangup())?,
     };
     let mut outside = Outside { signals, watchdog: Watchdog::new() };
-    let mut config = config;
-    loop {
-        let state_dir = &config.daemon.state_dir;
-        std::fs::create_dir_all(state_dir)
-            .map_err(|source| DaemonError::State { path: state_dir.display().to_string(), source })?;
-        match generation(path, &config, &mut outside).await? {
-            Next::Stop => return Ok(()),
-            Next::Restart(new) => config = *new,
-        }
+    make_state_dir(&config)?;
+    let socket = Socket::bind(&config.api.socket).await?;
+    let mut next = Some((config, socket));
+    while let Some((config, socket)) = next {
+        next = generation(path, &config, socket, &mut outside).await?;
     }
+    Ok(())
+}
+
+fn make_state_dir(config: &Config) -> Result<(), DaemonError> {
+    let path = &config.daemon.state_dir;
+    std::fs::create_dir_all(path).map_err(|source| DaemonError::State { path: path.display().to_string(), source })
 }
 
 struct Signals {
@@ -96,13 +98,27 @@ struct Outside {
 /// What follows a generation of tasks.
 enum Next {
     Stop,
-    /// The configuration changed: the same again with the new one.
-    Restart(Box<Config>),
+    /// The configuration changed: the same again with the new one, and with this socket if it wants another.
+    Restart(Box<Config>, Option<Socket>),
 }
 
-/// Everything that lives under one configuration.
-async fn generation(path: &Path, config: &Config, outside: &mut Outside) -> Result<Next, DaemonError> {
-    let socket = Socket::bind(&config.api.socket).await?;
+impl Next {
+    /// The next configuration and its socket. The socket in use is closed unless it stays.
+    fn with(self, socket: Socket) -> Option<(Config, Socket)> {
+        match self {
+            Self::Stop => None,
+            Self::Restart(config, other) => Some((*config, other.unwrap_or(socket))),
+        }
+    }
+}
+
+/// Everything that lives under one configuration; the next one and its socket, unless the daemon stops.
+async fn generation(
+    path: &Path,
+    config: &Config,
+    socket: Socket,
+    outside: &mut Outside,
+) -> Result<Option<(Config, Socket)>, DaemonError> {
     let (stop, stopped) = watch::channel(false);
     let (wake, woken) = watch::channel(0u64);
     let status = Arc::new(watch::Sender::new(initial_status(config)));
@@ -121,14 +137,14 @@ async fn generation(path: &Path, config: &Config, outside: &mut Outside) -> Resu
         tracing::warn!("{warning}");
     }
 
-    let mut loaded = Loaded { path, config, wake, status, summary };
+    let loaded = Loaded { path, config, socket: &socket, wake, status, summary };
     let next = loaded.until_next(outside, &mut tasks).await;
     if matches!(next, Ok(Next::Stop)) {
         systemd::stopping();
         tracing::info!("stopping");
     }
-    // Before anybody stops: a successor may bind the path as soon as nobody serves it.
-    drop(socket);
+    // The socket's file goes before anybody stops: a successor may bind the path as soon as nobody serves it.
+    let next = next.map(|next| next.with(socket));
     let _ = stop.send(true);
     if outside.watchdog.during(timeout(GRACE, tasks.finish())).await.is_err() {
         tracing::warn!("some tasks did not finish within {} s and are cut off", GRACE.as_secs());
@@ -174,50 +190,65 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
 struct Loaded<'a> {
     path: &'a Path,
     config: &'a Config,
+    socket: &'a Socket,
     wake: watch::Sender<u64>,
     status: Arc<watch::Sender<DaemonStatus>>,
     summary: String,
 }
 
 impl Loaded<'_> {
-    async fn until_next(&mut self, outside: &mut Outside, tasks: &mut Tasks) -> Result<Next, DaemonError> {
+    async fn until_next(&self, outside: &mut Outside, tasks: &mut Tasks) -> Result<Next, DaemonError> {
         let Outside { signals, watchdog } = outside;
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(Next::Stop),
                 _ = signals.interrupt.recv() => return Ok(Next::Stop),
-                _ = signals.hangup.recv() => if let Some(next) = self.reload() { return Ok(next) },
+                _ = signals.hangup.recv() => if let Some(next) = self.reload().await { return Ok(next) },
                 ended = tasks.ended() => return Err(DaemonError::Task(ended)),
                 () = watchdog.beat() => {}
             }
         }
     }
 
-    /// Reads the configuration again. One that is broken is reported and not used; one that did not change
-    /// only wakes everybody for a full check.
-    fn reload(&self) -> Option<Next> {
+    /// Reads the configuration again. One that is broken is reported and not used, and neither is one for which the
+    /// machine has no room; one that did not change only wakes everybody for a full check.
+    async fn reload(&self) -> Option<Next> {
         systemd::reloading();
-        let next = match config::load(self.path) {
-            Ok(new) if new != *self.config => {
+        let problem = match self.changed().await {
+            Ok(Some(next)) => {
                 tracing::info!("the configuration has changed, starting over with the new one");
-                return Some(Next::Restart(Box::new(new)));
+                return Some(next);
             }
-            Ok(_) => {
+            Ok(None) => {
                 tracing::info!("reading everything again");
-                self.status.send_modify(|status| status.config_error = None);
                 self.wake.send_modify(|wakes| *wakes += 1);
                 None
             }
-            Err(errors) => {
-                let shown: Vec<_> = errors.iter().map(ToString::to_string).collect();
-                let shown = shown.join("\n");
-                tracing::error!("the configuration is broken, the old one stays in force\n{shown}");
-                self.status.send_modify(|status| status.config_error = Some(shown));
-                None
+            Err(problem) => {
+                tracing::error!("the configuration cannot be used, the old one stays in force\n{problem}");
+                Some(problem)
             }
         };
+        self.status.send_modify(|status| status.config_error = problem);
         systemd::ready(&self.summary);
-        next
+        None
+    }
+
+    /// The new configuration, when it differs, with all that it needs of the machine: what could fail has been done.
+    async fn changed(&self) -> Result<Option<Next>, String> {
+        let shown = |errors: Vec<Diagnostic>| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        let new = config::load(self.path).map_err(shown)?;
+        if new == *self.config {
+            return Ok(None);
+        }
+        make_state_dir(&new).map_err(|error| error.to_string())?;
+        let path = &new.api.socket;
+        let other = if self.socket.is_at(path) {
+            None
+        } else {
+            Some(Socket::bind(path).await.map_err(|error| error.to_string())?)
+        };
+        Ok(Some(Next::Restart(Box::new(new), other)))
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::support::{
-    Daemon, EXAMPLE, EXAMPLE_RECORDS, Fault, JENKINS, Named, Notify, Proxy, Settings, Workspace, assert_lines, outcome,
-    strings,
+    Daemon, EXAMPLE, EXAMPLE_RECORDS, Fault, JENKINS, Named, Notify, Proxy, Settings, Workspace, assert_lines, bare,
+    outcome, strings,
 };
 
 /// With an interval so long that only an event can explain a change, or one so short that nobody waits for it.
@@ -221,6 +223,66 @@ fn a_successor_keeps_its_socket() {
     successor.wait_in_sync();
     assert_eq!(successor.stop(), 0);
     assert!(!workspace.socket().exists());
+}
+
+/// How the daemon at another configuration's socket stands; `null` when there is none.
+fn status_by(config: &Path) -> Value {
+    let output = bare(&["status", "--json", "--config", config.to_str().unwrap()]);
+    serde_json::from_str(&output.stdout).unwrap_or_default()
+}
+
+#[test]
+fn a_configuration_without_room_on_the_machine_is_not_taken() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    let good = fs::read_to_string(workspace.config()).unwrap();
+    let before = workspace.path().join("before.toml");
+    fs::write(&before, &good).unwrap();
+    let renewed = good.replace("ttl = 300", "ttl = 120");
+    let changed = renewed.replace("/srvctl.sock", "/run/srvctl.sock");
+    // A file stands where the directory of each should be.
+    for taken in ["/state", "/srvctl.sock"] {
+        let nowhere = renewed.replace(&format!("{taken}\""), &format!("/zone.key{taken}\""));
+        fs::write(workspace.config(), nowhere).unwrap();
+        daemon.signal("HUP");
+        let error = || status_by(&before)["config_error"].as_str().unwrap_or_default().to_owned();
+        daemon.wait_for("the reason to show", || error().contains("/zone.key/"));
+        assert!(error().contains("cannot be created"), "{}", error());
+        assert!(has(&named, "centos9-vm.internal.local. 300 IN A 192.168.188.142"), "the old one stays in force");
+        fs::write(workspace.config(), &good).unwrap();
+        daemon.signal("HUP");
+        daemon.wait_in_sync();
+    }
+    fs::write(workspace.config(), changed).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for("the new TTL", || has(&named, "centos9-vm.internal.local. 120 IN A 192.168.188.142"));
+    daemon.wait_in_sync();
+    assert!(!workspace.socket().exists(), "the old socket is gone");
+    assert_eq!(daemon.stop(), 0);
+    assert!(!workspace.path().join("run/srvctl.sock").exists());
+}
+
+#[test]
+fn a_reload_leaves_no_moment_without_the_socket() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    let config = fs::read_to_string(workspace.config()).unwrap();
+    let inode = || fs::symlink_metadata(workspace.socket()).unwrap().ino();
+    let before = inode();
+    fs::write(workspace.config(), config.replace("ttl = 300", "ttl = 120")).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_for("the new TTL", || has(&named, "centos9-vm.internal.local. 120 IN A 192.168.188.142"));
+    daemon.wait_in_sync();
+    assert_eq!(inode(), before);
+    // Somebody cleaned up: a new configuration brings a new socket.
+    fs::remove_file(workspace.socket()).unwrap();
+    fs::write(workspace.config(), config).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_in_sync();
 }
 
 #[test]
