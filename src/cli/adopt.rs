@@ -16,16 +16,16 @@ use crate::reconcile::{AdoptMode, TakeoverError, adopt as plan_adoption, release
 pub(super) async fn adopt(flag: Option<PathBuf>, args: &AdoptArgs) -> Exit {
     let mode = AdoptMode { replace: args.replace, from: args.from.clone() };
     run(flag, &args.names, |owner, surveyed, name| {
-        let (_, Ok((desired, survey))) = surveyed else { return Ok(None) };
-        plan_adoption(owner, desired, &survey.live, name, &mode)
+        let (_, Ok(survey)) = surveyed else { return Ok(None) };
+        plan_adoption(owner, survey.reconciler.desired(), survey.reconciler.live(), name, &mode)
     })
     .await
 }
 
 pub(super) async fn release(flag: Option<PathBuf>, args: &TakeoverArgs) -> Exit {
     run(flag, args, |owner, surveyed, name| {
-        let (_, Ok((_, survey))) = surveyed else { return Ok(None) };
-        plan_release(owner, &survey.live, name).map(Some)
+        let (_, Ok(survey)) = surveyed else { return Ok(None) };
+        plan_release(owner, survey.reconciler.live(), name).map(Some)
     })
     .await
 }

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::args::ApplyArgs;
 use super::exit::Exit;
-use super::plan::{self, AppliedReport, NameReport, Reports, ZoneReport};
+use super::plan::{self, AppliedReport, NameReport, Reports, Survey, ZoneReport};
 use super::{load, output};
 use crate::config::Config;
-use crate::daemon::cycle::{Converged, Job, Survey, Unmet};
+use crate::daemon::cycle::{self, Converged, Orders, Unmet};
 use crate::dns::{DnsError, Primary};
 use crate::model::OwnerId;
-use crate::reconcile::{Desired, PlanId, guard};
+use crate::reconcile::{Desired, Plan, PlanId, Reconciler, guard};
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
     if args.dry_run {
@@ -39,64 +39,72 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
 }
 
 /// Failed comes before held: what failed needs a person sooner.
-fn exit(results: &[Applied]) -> Exit {
-    let failed = |converged: &Converged| !converged.unmet.is_empty() || !converged.left.plan.conflicts.is_empty();
+fn exit(results: &[ZoneResult]) -> Exit {
+    let failed = |applied: &Applied| !applied.converged.unmet.is_empty() || applied.left.conflicts().next().is_some();
     if results.iter().any(|(_, result)| result.as_ref().map_or(true, failed)) {
         Exit::Failed
-    } else if results.iter().any(|(_, result)| result.as_ref().is_ok_and(|done| done.left.guarded.held.is_some())) {
+    } else if results.iter().any(|(_, result)| result.as_ref().is_ok_and(|done| done.converged.guarded.held.is_some()))
+    {
         Exit::Held
     } else {
         Exit::Done
     }
 }
 
-/// Whether the id released this zone's plan.
-fn was_accepted((desired, survey): &(Desired, Survey), id: PlanId) -> bool {
-    guard(&survey.plan, desired, &survey.live, None).held.is_some_and(|held| held.id == id)
+/// What was done in a zone.
+struct Applied {
+    /// What was planned at the start.
+    planned: Plan,
+    converged: Converged,
+    /// What is still to do: nothing, when all went well.
+    left: Reconciler,
 }
 
-type Applied = (Primary, Result<Converged, DnsError>);
+type ZoneResult = (Primary, Result<Applied, DnsError>);
 
 /// Makes the held plan with this id, in the zone that has it; does nothing in the others. A zone that cannot be read
 /// is among the results: the plan may be its.
-async fn accept(config: &Config, desired: Vec<Desired>, id: PlanId) -> Vec<Applied> {
+async fn accept(config: &Config, desired: Vec<Desired>, id: PlanId) -> Vec<ZoneResult> {
     let mut results = Vec::new();
-    let surveys = plan::survey_zones(config, desired, Some(id)).await;
-    for (zone, (primary, surveyed)) in config.zones.iter().zip(surveys) {
+    for (primary, surveyed) in plan::survey_zones(config, desired, Some(id)).await {
         let result = match surveyed {
             Err(error) => Err(error),
-            Ok(surveyed) if !was_accepted(&surveyed, id) => continue,
-            Ok((desired, survey)) => {
-                let job = Job { primary: &primary, owner: &zone.owner, desired: &desired, accepted: Some(id) };
-                job.converge(survey, &|_| false).await
-            }
+            // Whether the id released this zone's plan.
+            Ok(survey) if guard(&survey.reconciler, None).held.is_none_or(|held| held.id != id) => continue,
+            Ok(survey) => converge(survey, Some(id)).await,
         };
         results.push((primary, result));
     }
     results
 }
 
-async fn apply_zone(primary: Primary, owner: OwnerId, desired: Desired) -> Applied {
-    let (primary, surveyed) = plan::survey_zone(primary, owner.clone(), desired, None).await;
-    let (desired, survey) = match surveyed {
-        Ok(surveyed) => surveyed,
+async fn apply_zone(primary: Primary, owner: OwnerId, desired: Desired) -> ZoneResult {
+    let (primary, surveyed) = plan::survey_zone(primary, owner, desired, None).await;
+    let survey = match surveyed {
+        Ok(survey) => survey,
         Err(error) => return (primary, Err(error)),
     };
-    if !survey.plan.updates.is_empty() {
-        output::progress(format_args!("updating {} names in {}", survey.plan.updates.len(), primary.zone()));
+    let names = survey.reconciler.pending_count();
+    if names > 0 {
+        output::progress(format_args!("updating {names} names in {}", primary.zone()));
     }
-    let job = Job { primary: &primary, owner: &owner, desired: &desired, accepted: None };
-    let result = job.converge(survey, &|_| false).await;
-    (primary, result)
+    (primary, converge(survey, None).await)
 }
 
-fn report(primary: &Primary, result: &Result<Converged, DnsError>) -> ZoneReport {
-    let converged = match result {
-        Ok(converged) => converged,
+async fn converge(survey: Survey, accepted: Option<PlanId>) -> Result<Applied, DnsError> {
+    let Survey { mut session, mut reconciler, .. } = survey;
+    let planned = reconciler.plan();
+    let converged = cycle::converge(&mut session, &mut reconciler, Orders::all(accepted)).await?;
+    Ok(Applied { planned, converged, left: reconciler })
+}
+
+fn report(primary: &Primary, result: &Result<Applied, DnsError>) -> ZoneReport {
+    let Applied { planned, converged, left } = match result {
+        Ok(applied) => applied,
         Err(error) => return ZoneReport::of_error(primary, error),
     };
-    let mut report = ZoneReport::of_plan(primary, &converged.planned).with_held(&converged.left);
-    report.in_sync = converged.is_complete();
+    let mut report = ZoneReport::of_plan(primary, planned).with_held(&converged.guarded);
+    report.in_sync = left.is_in_sync();
     report.applied = Some(AppliedReport {
         records_added: converged.pushed.added,
         records_deleted: converged.pushed.deleted,
@@ -122,12 +130,12 @@ fn show_failures(failures: &[NameReport]) {
     }
 }
 
-fn show(primary: &Primary, result: &Result<Converged, DnsError>) {
-    let converged = match result {
-        Ok(converged) => converged,
+fn show(primary: &Primary, result: &Result<Applied, DnsError>) {
+    let Applied { planned, converged, left } = match result {
+        Ok(applied) => applied,
         Err(error) => return output::error(error),
     };
-    plan::show(primary, &converged.planned);
+    plan::show(primary, planned);
     let pushed = &converged.pushed;
     if pushed.messages > 0 {
         output::line(format_args!(
@@ -135,12 +143,12 @@ fn show(primary: &Primary, result: &Result<Converged, DnsError>) {
             primary.zone(),
             pushed.added,
             pushed.deleted,
-            converged.left.live.serial()
+            left.live().serial()
         ));
     }
     show_failures(&failures(converged));
-    plan::show_held(&converged.left);
-    for conflict in &converged.left.plan.conflicts {
+    plan::show_held(left, &converged.guarded);
+    for conflict in left.conflicts() {
         output::error(format_args!("{}: {}", conflict.name, conflict.obstacle));
     }
 }

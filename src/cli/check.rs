@@ -8,6 +8,7 @@ use super::args::Format;
 use super::exit::Exit;
 use super::{load, output};
 use crate::model::Diagnostic;
+use crate::reconcile::Desired;
 
 #[derive(Serialize)]
 struct Report {
@@ -57,7 +58,7 @@ pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
             report.services = catalogue.len();
             report.instances = catalogue.values().map(|service| service.instances.len()).sum();
             report.warnings.clone_from(&config.warnings);
-            let refused = desired.iter().flat_map(|zone| zone.refused.values());
+            let refused = desired.iter().flat_map(Desired::refusals);
             report.warnings.extend(refused.map(ToString::to_string));
             report.warnings.extend(silent.iter().map(|pattern| silence(pattern)));
         }

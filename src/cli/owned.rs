@@ -32,7 +32,7 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     let surveys = survey_zones(&config, desired, None).await;
     for (zone, (primary, result)) in config.zones.iter().zip(surveys) {
         let (names, error) = match result {
-            Ok((_, survey)) => (owned(&zone.owner, &survey.live), None),
+            Ok(survey) => (owned(&zone.owner, survey.reconciler.live()), None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         zones.push(ZoneReport { zone: primary.zone().clone(), names, error });

@@ -10,10 +10,10 @@ use super::exit::Exit;
 use super::output::Paint;
 use super::{load, output};
 use crate::config::Config;
-use crate::daemon::cycle::{Job, Survey};
-use crate::dns::{DnsError, Primary};
+use crate::daemon::cycle;
+use crate::dns::{DnsError, Primary, Session};
 use crate::model::{Change, Line, Name, OwnerId, RecordType, Rrset};
-use crate::reconcile::{Desired, Plan, PlanId, losing_names};
+use crate::reconcile::{Conflict, Desired, Guarded, Plan, PlanId, Reconciler, guard, losing_names};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     let load::Loaded { config, desired, .. } = match load::all_or_show(flag) {
@@ -27,9 +27,9 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     } else {
         for (primary, result) in &surveys {
             match result {
-                Ok((_, survey)) => {
-                    show(primary, &survey.plan);
-                    show_held(survey);
+                Ok(survey) => {
+                    show(primary, &survey.reconciler.plan());
+                    show_held(&survey.reconciler, &survey.guarded);
                 }
                 Err(error) => output::error(error),
             }
@@ -37,17 +37,25 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     }
     if surveys.iter().any(|(_, result)| result.is_err()) {
         Exit::Failed
-    } else if surveys.iter().any(|(_, result)| result.as_ref().is_ok_and(|(_, survey)| survey.guarded.held.is_some())) {
+    } else if surveys.iter().any(|(_, result)| result.as_ref().is_ok_and(|survey| survey.guarded.held.is_some())) {
         Exit::Held
-    } else if surveys.iter().all(|(_, result)| result.as_ref().is_ok_and(|(_, survey)| survey.plan.is_in_sync())) {
+    } else if surveys.iter().all(|(_, result)| result.as_ref().is_ok_and(|survey| survey.reconciler.is_in_sync())) {
         Exit::Done
     } else {
         Exit::Differences
     }
 }
 
-/// A zone's primary, and the zone's content with what it shall be.
-pub(super) type Surveyed = (Primary, Result<(Desired, Survey), DnsError>);
+/// A zone as it was read, and what must happen to it.
+pub(super) struct Survey {
+    pub(super) session: Session,
+    pub(super) reconciler: Reconciler,
+    /// What may be done now, and what is held for a person.
+    pub(super) guarded: Guarded,
+}
+
+/// A zone's primary, and what was read from it.
+pub(super) type Surveyed = (Primary, Result<Survey, DnsError>);
 
 /// Reads all zones at once; the result comes in the configuration's order.
 pub(super) async fn survey_zones(config: &Config, desired: Vec<Desired>, accepted: Option<PlanId>) -> Vec<Surveyed> {
@@ -62,8 +70,13 @@ pub(super) async fn survey_zone(
     accepted: Option<PlanId>,
 ) -> Surveyed {
     output::progress(format_args!("reading {} from {}", primary.zone(), primary.server()));
-    let survey = Job { primary: &primary, owner: &owner, desired: &desired, accepted }.survey().await;
-    (primary, survey.map(|survey| (desired, survey)))
+    let mut session = Session::new(primary.clone());
+    let reconciler = cycle::survey(&mut session, owner, desired).await;
+    let survey = reconciler.map(|reconciler| {
+        let guarded = guard(&reconciler, accepted);
+        Survey { session, reconciler, guarded }
+    });
+    (primary, survey)
 }
 
 /// Does the work for all zones at once, so that none waits for another; the results come in the configuration's
@@ -116,16 +129,19 @@ pub(super) fn show(primary: &Primary, plan: &Plan) {
 }
 
 /// What the guard holds back, and the way on.
-pub(super) fn show_held(survey: &Survey) {
-    let Some(held) = &survey.guarded.held else { return };
+pub(super) fn show_held(reconciler: &Reconciler, guarded: &Guarded) {
+    let Some(held) = &guarded.held else { return };
     let paint = Paint::for_stdout();
     let reasons: Vec<_> = held.reasons.iter().map(ToString::to_string).collect();
     output::line(paint.bad(format_args!("\nheld: plan {}: {}", held.id, reasons.join("; "))));
-    for (name, records) in losing_names(&survey.plan, &survey.live) {
+    for (name, records) in losing_names(reconciler) {
         output::line(paint.bad(format_args!("  {name} would lose {records} records")));
     }
     let additions = if held.additions_proceed { "its additions are made all the same" } else { "all of it waits" };
     output::line(format_args!("Nothing is removed, and {additions}. To make it: srvctl apply --accept {}", held.id));
+    for name in &held.full {
+        output::line(format_args!("{name} waits as a whole: there is no room for its additions beside what is to go"));
+    }
 }
 
 fn painted(paint: Paint, line: &Line) -> String {
@@ -174,8 +190,8 @@ struct HeldReport {
 }
 
 impl HeldReport {
-    fn of(survey: &Survey) -> Option<Self> {
-        let held = survey.guarded.held.as_ref()?;
+    fn of(guarded: &Guarded) -> Option<Self> {
+        let held = guarded.held.as_ref()?;
         Some(Self {
             id: held.id.to_string(),
             reasons: held.reasons.iter().map(ToString::to_string).collect(),
@@ -201,9 +217,9 @@ pub(super) struct AppliedReport {
 }
 
 impl ZoneReport {
-    pub(super) fn of_survey(primary: &Primary, result: &Result<(Desired, Survey), DnsError>) -> Self {
+    pub(super) fn of_survey(primary: &Primary, result: &Result<Survey, DnsError>) -> Self {
         match result {
-            Ok((_, survey)) => Self::of_plan(primary, &survey.plan).with_held(survey),
+            Ok(survey) => Self::of_plan(primary, &survey.reconciler.plan()).with_held(&survey.guarded),
             Err(error) => Self::of_error(primary, error),
         }
     }
@@ -229,8 +245,8 @@ impl ZoneReport {
         }
     }
 
-    pub(super) fn with_held(mut self, survey: &Survey) -> Self {
-        self.held = HeldReport::of(survey);
+    pub(super) fn with_held(mut self, guarded: &Guarded) -> Self {
+        self.held = HeldReport::of(guarded);
         self
     }
 
@@ -251,10 +267,12 @@ impl ZoneReport {
 }
 
 /// The conflicts of a plan, name by name.
-pub(super) fn conflicts(plan: &Plan) -> Vec<NameReport> {
-    let report = |conflict: &crate::reconcile::Conflict| NameReport {
-        name: conflict.name.clone(),
-        reason: conflict.obstacle.to_string(),
-    };
-    plan.conflicts.iter().map(report).collect()
+fn conflicts(plan: &Plan) -> Vec<NameReport> {
+    plan.conflicts.iter().map(NameReport::of_conflict).collect()
+}
+
+impl NameReport {
+    pub(super) fn of_conflict(conflict: &Conflict) -> Self {
+        Self { name: conflict.name.clone(), reason: conflict.obstacle.to_string() }
+    }
 }

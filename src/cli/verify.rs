@@ -50,8 +50,8 @@ fn reasons(surveys: &[plan::Surveyed]) -> Vec<NameReport> {
         let zone = primary.zone();
         match surveyed {
             Err(error) => reasons.push(NameReport { name: zone.clone(), reason: error.to_string() }),
-            Ok((_, survey)) => {
-                reasons.extend(plan::conflicts(&survey.plan));
+            Ok(survey) => {
+                reasons.extend(survey.reconciler.conflicts().map(|conflict| NameReport::of_conflict(&conflict)));
                 if let Some(held) = &survey.guarded.held {
                     let why: Vec<_> = held.reasons.iter().map(ToString::to_string).collect();
                     let reason = format!(
@@ -62,7 +62,7 @@ fn reasons(surveys: &[plan::Surveyed]) -> Vec<NameReport> {
                     );
                     reasons.push(NameReport { name: zone.clone(), reason });
                 }
-                let waiting = survey.guarded.updates.len();
+                let waiting = survey.guarded.names(&survey.reconciler).len();
                 if waiting > 0 {
                     let reason = format!("{waiting} names wait for a change: `srvctl plan` shows it");
                     reasons.push(NameReport { name: zone.clone(), reason });
@@ -104,7 +104,7 @@ fn chosen<'a>(catalogue: &'a Catalogue, wanted: &[String]) -> Result<Vec<&'a Ser
         return Err(unknown.clone());
     }
     let named = |service: &&Service| wanted.is_empty() || wanted.iter().any(|word| is(service, word));
-    Ok(catalogue.values().filter(named).collect())
+    Ok(catalogue.values().map(AsRef::as_ref).filter(named).collect())
 }
 
 /// The table of what Prometheus would scrape, and under it whatever is not as it should be.

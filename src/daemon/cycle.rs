@@ -196,13 +196,7 @@ pub async fn converge(
     Ok(Converged { pushed, guarded, unmet })
 }
 
-fn unmet(
-    reconciler: &Reconciler,
-    guarded: &Guarded,
-    orders: Orders<'_>,
-    sent: &Sent,
-    pushed: &Pushed,
-) -> Vec<Unmet> {
+fn unmet(reconciler: &Reconciler, guarded: &Guarded, orders: Orders<'_>, sent: &Sent, pushed: &Pushed) -> Vec<Unmet> {
     let left = guarded.due(reconciler).filter(|update| !orders.skips(update));
     let unmet = |update: NameUpdate| {
         let refused = pushed.refused.iter().find(|refused| refused.name == update.name);

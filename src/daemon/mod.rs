@@ -1,13 +1,17 @@
 //! The assembly room: the only place where shells meet. Owns tasks, channels and signals.
 //!
 //! ```text
-//!   service files ─▶ SourceTask ──desired──▶ ZoneTask (one per zone) ─▶ the zone
-//!                        └──────────status─────────┴──▶ API ─▶ `srvctl status`
+//!   service files ─▶ SourceTask ─services─▶ Inbox ─▶ ZoneTask (one per zone) ─▶ the zone
+//!   the primaries ─▶ NotifyTask ─word of changes─┘          │
+//!                        └───────────status─────────────────┴──▶ API ─▶ `srvctl status`
 //! ```
 
 mod backoff;
 pub mod cycle;
+mod inbox;
 pub mod names;
+mod notify_task;
+mod report;
 mod source_task;
 mod supervise;
 mod systemd;
@@ -27,11 +31,15 @@ use tokio::time::timeout;
 
 use crate::api::{self, ListenError, Socket};
 use crate::config::{self, Config};
-use crate::model::{DaemonStatus, Diagnostic, Outcome, ZoneStatus};
+use crate::dns::Session;
+use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, ZoneStatus};
+use crate::reconcile::{Desired, ZonePolicy};
+use inbox::Inbox;
+use notify_task::NotifyTask;
 use source_task::SourceTask;
 use supervise::Tasks;
 use systemd::Watchdog;
-use zone_task::{DesiredZones, ZoneTask, now};
+use zone_task::{ZoneTask, now};
 
 /// How long tasks may take to finish what they are doing when the daemon stops.
 const GRACE: Duration = Duration::from_secs(15);
@@ -160,29 +168,33 @@ struct Ports {
 }
 
 fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
-    let (desired, wanted) = watch::channel::<DesiredZones>(None);
+    let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
     let sources = SourceTask {
         patterns: config.services.clone(),
-        policies: policies(config),
+        zones: config.zone_names(),
         interval: config.daemon.interval,
         wake: ports.woken.clone(),
         stop: ports.stopped.clone(),
-        desired,
+        inboxes: inboxes.clone(),
         status: Arc::clone(&ports.status),
     };
     tasks.start("sources", sources.run());
-    for (index, zone) in config.zones.iter().enumerate() {
+    let policies: Arc<[ZonePolicy]> = policies(config).into();
+    for (index, (zone, inbox)) in config.zones.iter().zip(&inboxes).enumerate() {
         let task = ZoneTask {
             index,
-            primary: zone.primary(),
+            session: Session::new(zone.primary()),
             owner: zone.owner.clone(),
             interval: config.daemon.interval,
-            desired: wanted.clone(),
-            wake: ports.woken.clone(),
+            inbox: Arc::clone(inbox),
             stop: ports.stopped.clone(),
             status: Arc::clone(&ports.status),
         };
-        tasks.start("zone", task.run());
+        tasks.start("zone", task.run(Desired::nothing(Arc::clone(&policies), index)));
+    }
+    for (address, zones) in notify_task::by_address(config.zones.iter().zip(&inboxes)) {
+        let task = NotifyTask { address, zones, stop: ports.stopped.clone(), status: Arc::clone(&ports.status) };
+        tasks.start("notify", task.run());
     }
 }
 
@@ -264,6 +276,9 @@ fn initial_status(config: &Config) -> DaemonStatus {
         last_in_sync: None,
         last_run: None,
         changes: 0,
+        full_transfers: 0,
+        incremental_transfers: 0,
+        notifies: zone.notify_listen.map(|_| NotifyStatus::default()),
         error: None,
         problems: Vec::new(),
         held: None,

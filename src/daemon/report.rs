@@ -11,7 +11,7 @@ pub(super) fn problems(reconciler: &Reconciler, aside: &SetAside) -> Vec<String>
 }
 
 /// What the guard holds.
-pub fn held(reconciler: &Reconciler, guarded: &Guarded) -> Option<HeldStatus> {
+pub(super) fn held(reconciler: &Reconciler, guarded: &Guarded) -> Option<HeldStatus> {
     let held = guarded.held.as_ref()?;
     Some(HeldStatus {
         id: held.id.to_string(),

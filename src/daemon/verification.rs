@@ -11,7 +11,7 @@ use crate::config::{Config, VerifyThrough};
 use crate::dns::{self, Options, Resolver};
 use crate::model::{Catalogue, Name, Rdata, RecordType, Rrset, RrsetKey, Server, Service};
 use crate::protocol::lookup::Verdict;
-use crate::reconcile::{Check, Comparison, Desired, Standing, compare, desired, records_of};
+use crate::reconcile::{Check, Comparison, Standing, compare, desired, published, records_of};
 
 /// Look-ups under way at once.
 const CONCURRENT: usize = 32;
@@ -28,7 +28,7 @@ pub async fn verify(config: &Config, catalogue: &Catalogue, services: &[&Service
     let mut wanted = Vec::new();
     for (service, list) in services.iter().zip(lists) {
         for (key, own) in records_of(service, &policies) {
-            let rrset = published(&zones, &key).cloned().unwrap_or(own);
+            let rrset = published(&zones, &key).unwrap_or(own);
             let is_service = service.key.owner_name().is_ok_and(|own_name| own_name == key.name);
             let names = match &list {
                 Ok(names) if is_service => Ok(names.clone()),
@@ -62,11 +62,6 @@ impl Wanted {
 }
 
 type Found = BTreeMap<(VerifyThrough, RrsetKey), Verdict>;
-
-/// What all services together publish there: several may name the same host.
-fn published<'a>(zones: &'a [Desired], key: &RrsetKey) -> Option<&'a Rrset> {
-    zones.iter().find_map(|zone| zone.names.get(&key.name)?.get(&key.record_type))
-}
 
 /// Those of the zone that holds the record: a host's addresses can be in another zone than the service.
 fn verifiers(config: &Config, service: &Service, key: &RrsetKey) -> Vec<VerifyThrough> {

@@ -165,7 +165,8 @@ impl ZoneTask {
         let Knowledge::Everything(reconciler) = &mut memory.knowledge else { return Ok(()) };
         if tracing::enabled!(tracing::Level::DEBUG) {
             let updates = reconciler.pending().filter_map(|name| reconciler.update(name));
-            for line in updates.flat_map(|update| update.changes).flat_map(|change| change.lines().collect::<Vec<_>>()) {
+            for line in updates.flat_map(|update| update.changes).flat_map(|change| change.lines().collect::<Vec<_>>())
+            {
                 tracing::debug!(zone = %self.session.primary().zone(), "{line}");
             }
         }

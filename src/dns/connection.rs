@@ -27,9 +27,9 @@ pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 const READ_BUFFER: usize = 128 * 1024;
 
 /// Bytes both ways.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug {}
+trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin + fmt::Debug {}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + fmt::Debug> Stream for S {}
+impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin + fmt::Debug> Stream for S {}
 
 /// An open connection.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! The zone's primary server: reading the zone, updating it, asking for its serial.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use hickory_net::client::{Client, ClientHandle};
@@ -102,6 +103,14 @@ impl Primary {
 
     pub(super) fn unreadable(&self, doing: &'static str, source: wire::WireError) -> DnsError {
         DnsError::Unreadable { server: self.server.clone(), doing, source }
+    }
+
+    /// The server's addresses.
+    ///
+    /// # Errors
+    /// When its name cannot be resolved.
+    pub async fn addresses(&self) -> Result<Vec<IpAddr>, DnsError> {
+        Ok(connection::addresses(&self.server).await?.into_iter().map(|address| address.ip()).collect())
     }
 
     /// The zone's serial: a hint whether reading the zone is worth it. By an unsigned query over UDP; where TLS is

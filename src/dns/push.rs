@@ -147,7 +147,8 @@ impl Session {
         let answer = connection.receive(UPDATING, "; the update may or may not have been made").await?;
         let unreadable = |source| self.primary().unreadable(UPDATING, source);
         let id = Reader::new(&answer).header().map_err(unreadable)?.id;
-        let at = under_way.iter().position(|message| message.id == id).ok_or_else(|| unreadable(WireError::BadRdata))?;
+        let at =
+            under_way.iter().position(|message| message.id == id).ok_or_else(|| unreadable(WireError::BadRdata))?;
         let mut message = under_way.remove(at).expect("it was found there");
         let answer = self.primary().verified(&mut message.verifier, &answer, UPDATING)?;
         let header = Reader::new(&answer).header().map_err(unreadable)?;

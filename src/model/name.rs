@@ -174,20 +174,38 @@ impl Name {
         text
     }
 
-    fn offsets(&self) -> ([u8; 128], usize) {
-        let mut offsets = [0u8; 128];
+    /// Where the labels begin, from the left, of a name with at most `MOST` labels.
+    fn offsets<const MOST: usize>(&self) -> Option<([u8; MOST], usize)> {
+        let mut offsets = [0u8; MOST];
         let (mut at, mut count) = (0usize, 0usize);
         while self.0[at] != 0 {
-            offsets[count] = u8::try_from(at).unwrap_or(u8::MAX);
+            *offsets.get_mut(count)? = u8::try_from(at).ok()?;
             count += 1;
             at += 1 + usize::from(self.0[at]);
         }
-        (offsets, count)
+        Some((offsets, count))
     }
 
     fn label_at(&self, offset: u8) -> &[u8] {
         let at = usize::from(offset);
         &self.0[at + 1..at + 1 + usize::from(self.0[at])]
+    }
+
+    /// Compares from the right, when both have at most `MOST` labels.
+    fn compare<const MOST: usize>(&self, other: &Self) -> Option<Ordering> {
+        let (mine, my_count) = self.offsets::<MOST>()?;
+        let (theirs, their_count) = other.offsets::<MOST>()?;
+        for (&a, &b) in mine[..my_count].iter().rev().zip(theirs[..their_count].iter().rev()) {
+            let (a, b) = (self.label_at(a), other.label_at(b));
+            if a == b {
+                continue; // nearly always, of the labels that are the zone's
+            }
+            match a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase)) {
+                Ordering::Equal => {}
+                unequal => return Some(unequal),
+            }
+        }
+        Some(my_count.cmp(&their_count))
     }
 }
 
@@ -281,7 +299,7 @@ impl fmt::Debug for Name {
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
         // Length bytes are below b'A', so ignoring case cannot confuse them.
-        self.0.eq_ignore_ascii_case(&other.0)
+        Arc::ptr_eq(&self.0, &other.0) || self.0.eq_ignore_ascii_case(&other.0)
     }
 }
 
@@ -297,18 +315,12 @@ impl Hash for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (mine, my_count) = self.offsets();
-        let (theirs, their_count) = other.offsets();
-        let pairs = mine[..my_count].iter().rev().zip(theirs[..their_count].iter().rev());
-        for (&a, &b) in pairs {
-            let a = self.label_at(a).iter().map(u8::to_ascii_lowercase);
-            let b = other.label_at(b).iter().map(u8::to_ascii_lowercase);
-            match a.cmp(b) {
-                Ordering::Equal => {}
-                unequal => return unequal,
-            }
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
         }
-        my_count.cmp(&their_count)
+        // Few names have more than 12 labels, and none more than 127.
+        let short = self.compare::<12>(other);
+        short.or_else(|| self.compare::<128>(other)).expect("a name has at most 127 labels")
     }
 }
 

@@ -105,6 +105,21 @@ pub struct Service {
     pub place: Place,
 }
 
+impl Service {
+    /// Whether the other is the same, wherever it was written.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let said = |service: &Self| (service.ttl, service.shards, service.instances.len());
+        let offers = |instance: &Instance| (instance.port, instance.priority, instance.weight);
+        let same = |(one, other): (&Instance, &Instance)| {
+            one.host == other.host && offers(one) == offers(other) && one.addresses == other.addresses
+        };
+        self.key == other.key
+            && self.metadata == other.metadata
+            && said(self) == said(other)
+            && self.instances.iter().zip(&other.instances).all(same)
+    }
+}
+
 /// One host and port that offers a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {

@@ -166,7 +166,7 @@ mod tests {
             prop_assert_eq!(packed.record_count(), model.values().map(|set| set.rdatas().len()).sum::<usize>());
             for record_type in (0..7).map(RecordType) {
                 let expected = model.get(&record_type);
-                prop_assert_eq!(packed.get(record_type).as_ref(), expected);
+                prop_assert_eq!(packed.get(record_type), expected.cloned());
                 prop_assert_eq!(packed.contains(record_type), expected.is_some());
                 prop_assert_eq!(packed.count(record_type), expected.map_or(0, |set| set.rdatas().len()));
                 let without = packed.with(record_type, None);

@@ -76,6 +76,8 @@ pub struct NotifyStatus {
     pub last: Option<u64>,
     /// Why the last refused one was.
     pub last_refusal: Option<String>,
+    /// Why none can be received.
+    pub error: Option<String>,
 }
 
 /// How one zone stands.

@@ -39,8 +39,8 @@ pub struct Desired {
     index: usize,
     /// Every service that has records in this zone, by its own name, be it published in this zone or another.
     services: BTreeMap<Name, Publication>,
-    /// Every host in this zone that some service gives addresses for.
-    hosts: BTreeMap<Name, SmallVec<[Claim; 1]>>,
+    /// Every host in this zone for which services give addresses, with their own names.
+    hosts: BTreeMap<Name, SmallVec<[Name; 1]>>,
     /// Sources from which nothing came at all: then removals are for a person to accept.
     pub missing_sources: Vec<String>,
     /// Records of no service.
@@ -51,17 +51,13 @@ pub struct Desired {
 #[derive(Debug, Clone)]
 struct Publication {
     service: Arc<Service>,
-    refusal: Option<Refusal>,
+    /// Of its records, seconds.
+    ttl: u32,
+    refusal: Option<Box<Refusal>>,
 }
 
-/// Somebody's addresses for a host.
-#[derive(Debug, Clone)]
-struct Claim {
-    service: Arc<Service>,
-    ttl: u32,
-    /// Refused is the service as a whole, and its hosts belong to it: their addresses stay as they are.
-    refused: bool,
-}
+/// The addresses that a service gives for hosts.
+type Given = BTreeMap<Name, Vec<IpAddr>>;
 
 /// What every zone shall hold, in the order of `policies`. `missing_sources` are those from which nothing came.
 pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy], missing_sources: &[String]) -> Vec<Desired> {
@@ -110,35 +106,55 @@ impl Desired {
     /// Exchanges a service, by its own name, for another version of it or for nothing. Says at which names of this
     /// zone something may have changed.
     pub fn set(&mut self, own_name: &Name, service: Option<Arc<Service>>) -> BTreeSet<Name> {
+        let before = self.services.remove(own_name);
+        let after = service.and_then(|service| self.publication(service));
         let mut touched = BTreeSet::new();
-        if let Some(Publication { service, .. }) = self.services.remove(own_name) {
-            touched.extend(self.is_home(&service).then(|| own_name.clone()));
-            for host in self.hosts_here(&service) {
-                if let Some(claims) = self.hosts.get_mut(&host) {
-                    claims.retain(|claim| !Arc::ptr_eq(&claim.service, &service));
-                    if claims.is_empty() {
-                        self.hosts.remove(&host);
-                    }
-                }
-                touched.insert(host);
+        let is_home = |publication: &Publication| self.is_home(&publication.service);
+        if before.iter().chain(&after).any(is_home) {
+            touched.insert(own_name.clone());
+        }
+        let given = |publication: &Option<Publication>| {
+            publication.as_ref().map_or_else(Given::new, |publication| self.given(&publication.service))
+        };
+        let (old, new) = (given(&before), given(&after));
+        let same_terms = match (&before, &after) {
+            (Some(before), Some(after)) => {
+                before.ttl == after.ttl && before.refusal.is_some() == after.refusal.is_some()
+            }
+            _ => false,
+        };
+        for (host, addresses) in &old {
+            if new.get(host) != Some(addresses) || !same_terms {
+                touched.insert(host.clone());
+            }
+            if !new.contains_key(host) {
+                self.disclaim(host, own_name);
             }
         }
-        let Some(service) = service else { return touched };
-        let Some(home) = self.zones.iter().find(|policy| policy.name == service.key.zone) else { return touched };
-        let refusal = refusal(&service, home);
-        let (ttl, refused) = (service.ttl.unwrap_or(home.ttl), refusal.is_some());
-        let hosts = self.hosts_here(&service);
-        if !self.is_home(&service) && hosts.is_empty() {
-            return touched;
+        for host in new.keys().filter(|host| !old.contains_key(host)) {
+            touched.insert(host.clone());
+            self.hosts.entry(host.clone()).or_default().push(own_name.clone());
         }
-        for host in hosts {
-            let claims = self.hosts.entry(host.clone()).or_default();
-            claims.push(Claim { service: Arc::clone(&service), ttl, refused });
-            touched.insert(host);
+        if let Some(after) = after.filter(|after| self.is_home(&after.service) || !new.is_empty()) {
+            self.services.insert(own_name.clone(), after);
         }
-        touched.extend(self.is_home(&service).then(|| own_name.clone()));
-        self.services.insert(own_name.clone(), Publication { service, refusal });
         touched
+    }
+
+    fn publication(&self, service: Arc<Service>) -> Option<Publication> {
+        let home = self.zones.iter().find(|policy| policy.name == service.key.zone)?;
+        let ttl = service.ttl.unwrap_or(home.ttl);
+        let refusal = refusal(&service, home).map(Box::new);
+        Some(Publication { service, ttl, refusal })
+    }
+
+    fn disclaim(&mut self, host: &Name, own_name: &Name) {
+        if let Some(services) = self.hosts.get_mut(host) {
+            services.retain(|service| service != own_name);
+            if services.is_empty() {
+                self.hosts.remove(host);
+            }
+        }
     }
 
     /// Every name at which something is wanted or refused, shards apart.
@@ -170,13 +186,13 @@ impl Desired {
                 && publication.service.shards == Shards::Off
                 && self.is_home(&publication.service)
         };
-        if let Some(Publication { service, .. }) = self.services.get(name).filter(whole) {
-            let ttl = service.ttl.unwrap_or(self.policy().ttl);
-            wanted.extend(srv_rrset(service, ttl).map(|set| (RecordType::SRV, set)));
-            wanted.extend(txt_rrset(service, ttl).map(|set| (RecordType::TXT, set)));
+        if let Some(Publication { service, ttl, .. }) = self.services.get(name).filter(whole) {
+            wanted.extend(srv_rrset(service, *ttl).map(|set| (RecordType::SRV, set)));
+            wanted.extend(txt_rrset(service, *ttl).map(|set| (RecordType::TXT, set)));
         }
-        for claim in self.hosts.get(name).into_iter().flatten().filter(|claim| !claim.refused) {
-            for (record_type, set) in address_sets(&claim.service, name, claim.ttl) {
+        // Refused is a service as a whole, and its hosts belong to it: their addresses stay as they are.
+        for Publication { service, ttl, .. } in self.givers(name).filter(|giver| giver.refusal.is_none()) {
+            for (record_type, set) in address_sets(service, name, *ttl) {
                 let slot = wanted.entry(record_type);
                 slot.and_modify(|there| *there = union(there, &set)).or_insert(set);
             }
@@ -184,15 +200,21 @@ impl Desired {
         wanted
     }
 
+    /// Why nothing is published of some services.
+    pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        let home = self.services.values().filter(|publication| self.is_home(&publication.service));
+        home.filter_map(|publication| publication.refusal.as_deref())
+    }
+
     /// Why nothing of a service is published, by its own name.
     pub(super) fn refusal(&self, own_name: &Name) -> Option<&Refusal> {
         let publication = self.services.get(own_name)?;
-        publication.refusal.as_ref().filter(|_| self.is_home(&publication.service))
+        publication.refusal.as_deref().filter(|_| self.is_home(&publication.service))
     }
 
     /// The service of that name, when it is to be spread over several.
     pub(super) fn sharded(&self, own_name: &Name) -> Option<Sharded> {
-        let Publication { service, refusal } = self.services.get(own_name)?;
+        let Publication { service, refusal, .. } = self.services.get(own_name)?;
         let spread = service.shards != Shards::Off && refusal.is_none() && self.is_home(service);
         spread.then(|| Sharded::of(service, self.policy()))?
     }
@@ -204,22 +226,33 @@ impl Desired {
 
     /// Whether only refused services name this host: then its addresses stay as they are.
     pub(super) fn is_frozen(&self, host: &Name) -> bool {
-        self.hosts.get(host).is_some_and(|claims| claims.iter().all(|claim| claim.refused))
+        self.hosts.contains_key(host) && self.givers(host).all(|giver| giver.refusal.is_some())
+    }
+
+    /// The services that give addresses for a host.
+    fn givers(&self, host: &Name) -> impl Iterator<Item = &Publication> {
+        self.hosts.get(host).into_iter().flatten().filter_map(|own_name| self.services.get(own_name))
     }
 
     /// The hosts of a service in this zone that it gives addresses for.
     pub(super) fn hosts_of(&self, own_name: &Name) -> BTreeSet<Name> {
-        self.services.get(own_name).map_or_else(BTreeSet::new, |publication| self.hosts_here(&publication.service))
+        let given = self.services.get(own_name).map(|publication| self.given(&publication.service));
+        given.into_iter().flat_map(Given::into_keys).collect()
     }
 
     fn is_home(&self, service: &Service) -> bool {
         service.key.zone == self.policy().name
     }
 
-    fn hosts_here(&self, service: &Service) -> BTreeSet<Name> {
-        let given = service.instances.iter().filter(|instance| !instance.addresses.is_empty());
-        let here = given.filter(|instance| zone_of(&instance.host, &self.zones) == Some(self.index));
-        here.map(|instance| instance.host.clone()).collect()
+    /// What a service says about hosts in this zone.
+    fn given(&self, service: &Service) -> Given {
+        let mut given = Given::new();
+        for Instance { host, addresses, .. } in &service.instances {
+            if !addresses.is_empty() && zone_of(host, &self.zones) == Some(self.index) {
+                given.entry(host.clone()).or_default().extend(addresses);
+            }
+        }
+        given
     }
 }
 

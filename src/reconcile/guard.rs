@@ -249,8 +249,9 @@ impl After<'_> {
     fn has_room(&self, update: &NameUpdate) -> bool {
         let limit = self.0.desired().policy().max_records_per_rrset;
         let sets = update.changes.iter().filter_map(|change| change.after.as_ref());
-        let servable =
-            |set: &Rrset| set.rdatas().len() <= limit && update::answer_len(&update.name, set.rdatas()) <= wire::MAX_MESSAGE;
+        let servable = |set: &Rrset| {
+            set.rdatas().len() <= limit && update::answer_len(&update.name, set.rdatas()) <= wire::MAX_MESSAGE
+        };
         sets.into_iter().all(servable) && update::fits(self.0.live().origin(), update)
     }
 

@@ -28,19 +28,37 @@ fn zone(hosts: impl IntoIterator<Item = usize>) -> Zone {
     zone
 }
 
+/// Nothing is desired, in a zone with this rule.
+fn nothing(percent: u8) -> Desired {
+    let name = "internal.local".parse().unwrap();
+    let policy =
+        crate::reconcile::ZonePolicy { name, ttl: 300, max_records_per_rrset: 100, max_delete_percent: percent };
+    Desired::nothing([policy].into(), 0)
+}
+
 fn desired(hosts: impl IntoIterator<Item = usize>) -> Desired {
-    let mut desired = Desired { marker_ttl: 300, ..Desired::default() };
+    let mut desired = nothing(100);
     for index in hosts {
         let sets = BTreeMap::from([(RecordType::A, Rrset::new(300, [address(index)]).unwrap())]);
-        desired.names.insert(host(index), sets);
+        desired.fixed.insert(host(index), sets);
     }
     desired
 }
 
+/// What the guard lets through, and what it holds.
+struct Judged {
+    updates: Vec<NameUpdate>,
+    held: Option<Held>,
+}
+
 /// The plan for that wish, guarded at a share.
-fn judge(wanted: &Desired, live: &Zone, percent: u8, accepted: Option<PlanId>) -> Guarded {
-    let wanted = Desired { max_delete_percent: percent, ..wanted.clone() };
-    guard(&plan(&owner(), &wanted, live), &wanted, live, accepted)
+fn judge(wanted: &Desired, live: &Zone, percent: u8, accepted: Option<PlanId>) -> Judged {
+    let mut desired = nothing(percent);
+    desired.fixed.clone_from(&wanted.fixed);
+    desired.missing_sources.clone_from(&wanted.missing_sources);
+    let reconciler = Reconciler::new(owner(), desired, live.clone());
+    let guarded = guard(&reconciler, accepted);
+    Judged { updates: guarded.due(&reconciler).collect(), held: guarded.held }
 }
 
 fn apply(live: &Zone, updates: &[NameUpdate]) -> Zone {
@@ -70,7 +88,10 @@ fn below_ten_owned_records_a_share_says_nothing() {
 fn nothing_desired_and_missing_sources_hold_whatever_the_share() {
     let live = zone(0..2);
     assert!(judge(&desired([]), &live, 100, None).held.is_some());
-    let missing = |wanted| Desired { missing_sources: vec!["a/*.toml".into()], ..wanted };
+    let missing = |mut wanted: Desired| {
+        wanted.missing_sources = vec!["a/*.toml".into()];
+        wanted
+    };
     let guarded = judge(&missing(desired([0, 5])), &live, 100, None);
     assert!(guarded.held.as_ref().unwrap().additions_proceed);
     assert_eq!(guarded.updates.len(), 1, "the new host, and no removal");
@@ -123,7 +144,7 @@ fn an_instance_that_moves_to_another_shard_is_not_removed() {
     let mut wanted = desired([]);
     for (name, instances) in names.iter().zip([10..20, 0..10]) {
         let sets = BTreeMap::from([(RecordType::SRV, Rrset::new(300, instances.map(srv)).unwrap())]);
-        wanted.names.insert(name.clone(), sets);
+        wanted.fixed.insert(name.clone(), sets);
     }
     assert_eq!(judge(&wanted, &live_with(0..10), 30, None).held, None, "all ten are at the shard");
     let held = judge(&wanted, &live_with(0..1), 30, None).held.unwrap();
@@ -131,13 +152,56 @@ fn an_instance_that_moves_to_another_shard_is_not_removed() {
 }
 
 #[test]
-fn a_replacement_is_no_removal() {
+fn another_address_is_no_removal() {
     let live = zone(0..20);
     let mut wanted = desired(0..20);
-    for (index, sets) in wanted.names.values_mut().enumerate() {
+    for (index, sets) in wanted.fixed.values_mut().enumerate() {
         sets.insert(RecordType::A, Rrset::new(300, [address(index + 500)]).unwrap());
     }
     assert_eq!(judge(&wanted, &live, 0, None).held, None);
+}
+
+/// One service with targets on these hosts.
+fn targets(hosts: impl IntoIterator<Item = usize>, weight: u16) -> Rrset {
+    let srv = |index| Rdata::srv(&crate::model::Srv { priority: 0, weight, port: 9100, target: host(index) });
+    Rrset::new(300, hosts.into_iter().map(srv)).unwrap()
+}
+
+fn published(service: &Name, set: &Rrset) -> Zone {
+    let mut live = zone([]);
+    set.records(service).into_iter().for_each(|record| live.insert(record));
+    let marker = Marker { owner: owner(), types: [RecordType::SRV].into() };
+    live.insert(Record { name: Marker::name_for(service).unwrap(), ttl: 300, rdata: marker.to_rdata() });
+    live
+}
+
+#[test]
+fn other_targets_are_removals_of_those_that_were_there() {
+    let service: Name = "_n._tcp.internal.local".parse().unwrap();
+    let live = published(&service, &targets(0..20, 0));
+    let wanting = |set: Rrset| {
+        let mut wanted = desired([]);
+        wanted.fixed.insert(service.clone(), BTreeMap::from([(RecordType::SRV, set)]));
+        wanted
+    };
+    let held = judge(&wanting(targets(20..40, 0)), &live, 30, None).held.unwrap();
+    assert_eq!(held.reasons, [HoldReason::TooMuch { removed: 20, owned: 20, percent: 30 }]);
+    assert_eq!(judge(&wanting(targets(0..20, 7)), &live, 0, None).held, None, "another weight is no other target");
+    assert_eq!(judge(&wanting(targets(3..23, 0)), &live, 30, None).held, None, "three of twenty");
+}
+
+/// What is there and what is to come have no room together: the server would refuse the additions.
+#[test]
+fn a_name_without_room_for_both_waits_as_a_whole() {
+    let service: Name = "_n._tcp.internal.local".parse().unwrap();
+    let live = published(&service, &targets(0..80, 0));
+    let mut wanted = desired([500]);
+    wanted.fixed.insert(service.clone(), BTreeMap::from([(RecordType::SRV, targets(40..120, 0))]));
+    let judged = judge(&wanted, &live, 30, None);
+    let held = judged.held.unwrap();
+    assert!(held.additions_proceed);
+    assert_eq!(held.full, [service]);
+    assert_eq!(judged.updates.into_iter().map(|update| update.name).collect::<Vec<_>>(), [host(500)]);
 }
 
 #[test]
@@ -146,7 +210,7 @@ fn a_name_that_loses_and_gains_keeps_what_it_has_and_gains() {
     (1..20).for_each(|index| live.insert(Record { name: host(0), ttl: 300, rdata: address(index) }));
     let mut wanted = desired([]);
     let rdatas = [address(0), address(77)];
-    wanted.names.insert(host(0), BTreeMap::from([(RecordType::A, Rrset::new(300, rdatas).unwrap())]));
+    wanted.fixed.insert(host(0), BTreeMap::from([(RecordType::A, Rrset::new(300, rdatas).unwrap())]));
     let guarded = judge(&wanted, &live, 30, None);
     assert!(guarded.held.is_some());
     let after = apply(&live, &guarded.updates);

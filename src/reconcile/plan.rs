@@ -92,7 +92,10 @@ impl Planner<'_> {
         }
         let kept: BTreeSet<_> = owned.iter().copied().filter(|owned| wanted.contains_key(owned)).collect();
         let types: BTreeSet<_> = kept.union(&claimed).copied().collect();
-        (self.update(name, wanted, Ours { owned: &owned, claimed: &claimed, types, marker: marker.as_ref() }), obstacles)
+        (
+            self.update(name, wanted, Ours { owned: &owned, claimed: &claimed, types, marker: marker.as_ref() }),
+            obstacles,
+        )
     }
 
     fn update(&self, name: &Name, wanted: &Wanted, ours: Ours<'_>) -> Option<NameUpdate> {

@@ -124,6 +124,10 @@ impl Reconciler {
             if hides && record.name != *self.live.origin() {
                 self.dirty.extend(self.live.names_within(&record.name).map(marked));
                 self.dirty.extend(self.desired.names_within(&record.name).cloned());
+                let planned = self.pending.range(&record.name..).map(|(name, _)| name);
+                let hindered = self.conflicts.range(&record.name..).map(|(name, _)| name);
+                let below = |name: &&Name| name.is_within(&record.name);
+                self.dirty.extend(planned.take_while(below).chain(hindered.take_while(below)).cloned());
             }
         }
         Ok(())

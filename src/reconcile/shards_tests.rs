@@ -23,6 +23,10 @@ fn srv(host: u16, weight: u16) -> Rdata {
     Rdata::srv(&Srv { priority: 0, weight, port: 9100, target: target.parse().unwrap() })
 }
 
+fn place() -> crate::model::Place {
+    crate::model::Place { file: "s.toml".into(), line: 1, column: 1 }
+}
+
 /// A service as it would be desired.
 #[derive(Debug, Clone)]
 struct Wish {
@@ -48,18 +52,34 @@ impl Wish {
     }
 
     fn desired(&self) -> Desired {
-        let mut desired = Desired { marker_ttl: 300, ..Desired::default() };
-        let sharded = self.sharded();
-        let own_name = key().owner_name().unwrap();
-        if self.shards == Shards::Off {
-            let sets = desired.names.entry(own_name).or_default();
-            sets.extend([(RecordType::SRV, sharded.srv), (RecordType::TXT, sharded.txt.unwrap())]);
-        } else if let Some(refusal) = sharded.refusal() {
-            desired.refused.insert(own_name, refusal);
-        } else {
-            desired.sharded.insert(own_name, sharded);
-        }
+        let policy = crate::reconcile::ZonePolicy {
+            name: zone(),
+            ttl: 300,
+            max_records_per_rrset: if self.shards == Shards::Off { usize::MAX } else { self.limit },
+            max_delete_percent: 100,
+        };
+        let mut desired = Desired::nothing([policy].into(), 0);
+        let instance = |rdata: &Rdata| {
+            let srv = rdata.as_srv().unwrap();
+            crate::model::Instance {
+                host: srv.target,
+                port: srv.port.try_into().unwrap(),
+                priority: srv.priority,
+                weight: srv.weight,
+                addresses: Vec::new(),
+                place: place(),
+            }
+        };
+        let mut instances: Vec<_> = self.sharded().srv.rdatas().iter().map(instance).collect();
+        instances.sort_by(|one, other| one.host.cmp(&other.host));
+        let metadata = BTreeMap::from([("team".to_owned(), "x".to_owned())]);
+        let service = Service { key: key(), ttl: None, metadata, shards: self.shards, instances, place: place() };
+        desired.set(&key().owner_name().unwrap(), Some(service.into()));
         desired
+    }
+
+    fn refusal(&self) -> Option<Refusal> {
+        self.desired().refusals().next().cloned()
     }
 
     fn plan(&self, live: &Zone) -> Plan {
@@ -86,7 +106,7 @@ fn whereabouts(live: &Zone) -> BTreeMap<Endpoint, Vec<usize>> {
     let mut found: BTreeMap<Endpoint, Vec<usize>> = BTreeMap::new();
     for shard in 0..MAX_SHARDS {
         let srv = live.rrset(&key().shard_name(shard).unwrap(), RecordType::SRV);
-        for endpoint in srv.into_iter().flat_map(Rrset::rdatas).filter_map(endpoint) {
+        for endpoint in srv.iter().flat_map(Rrset::rdatas).filter_map(endpoint) {
             found.entry(endpoint).or_default().push(shard);
         }
     }
@@ -136,7 +156,7 @@ proptest! {
         for shard in 0..MAX_SHARDS {
             let name = key().shard_name(shard).unwrap();
             let Some(srv) = live.rrset(&name, RecordType::SRV) else {
-                prop_assert_eq!(live.at(&name).count(), 0, "an empty shard has vanished");
+                prop_assert_eq!(live.at(&name), None, "an empty shard has vanished");
                 continue;
             };
             prop_assert!(srv.rdatas().len() <= wish.limit);
@@ -154,7 +174,7 @@ proptest! {
         if !changed.hosts.remove(&other) {
             changed.hosts.insert(other);
         }
-        prop_assume!(!changed.hosts.is_empty() && changed.desired().refused.is_empty());
+        prop_assume!(!changed.hosts.is_empty() && changed.refusal().is_none());
         let (after, _) = changed.settled(&live);
         let (was, is) = (whereabouts(&live), whereabouts(&after));
         for endpoint in endpoints(&wish.hosts).intersection(&endpoints(&changed.hosts)) {
@@ -168,7 +188,7 @@ proptest! {
         for shards in [Shards::Auto, Shards::Fixed(wish.sharded().count(&Live::new()).max(wish.sharded().most().min(8)) + more)] {
             let mut grown = Wish { shards, ..wish.clone() };
             grown.hosts.extend(&newcomers);
-            prop_assume!(grown.desired().refused.is_empty());
+            prop_assume!(grown.refusal().is_none());
             let (after, _) = grown.settled(&live);
             let (was, is) = (whereabouts(&live), whereabouts(&after));
             prop_assert!(was.iter().all(|(endpoint, shards)| is[endpoint] == *shards));
@@ -195,7 +215,7 @@ proptest! {
                 prop_assert_eq!(whereabouts(&live).into_keys().collect::<BTreeSet<_>>(), everybody.clone());
             }
         }
-        if after.desired().refused.is_empty() {
+        if after.refusal().is_none() {
             let (settled, rounds) = after.settled(&live);
             prop_assert!(rounds <= 2);
             prop_assert!(whereabouts(&settled).values().all(|shards| shards.len() == 1));
@@ -207,11 +227,11 @@ proptest! {
         let (live, _) = before.settled(&bare());
         let mut wish = Wish { shards, limit: 3, ..before };
         wish.hosts.extend(newcomers);
-        if let Some(Refusal::TooFewShards { needed, .. }) = wish.desired().refused.values().next() {
+        if let Some(Refusal::TooFewShards { needed, .. }) = wish.refusal() {
             let plan = wish.plan(&live);
             prop_assert_eq!((plan.updates.len(), plan.conflicts.len()), (0, 1));
-            let enough = Wish { shards: Shards::Fixed(*needed), ..wish.clone() };
-            prop_assert!(enough.desired().refused.is_empty(), "the number that it names is enough");
+            let enough = Wish { shards: Shards::Fixed(needed), ..wish.clone() };
+            prop_assert!(enough.refusal().is_none(), "the number that it names is enough");
         }
     }
 }
@@ -265,7 +285,9 @@ fn names_of_others_do_not_count() {
     let (ours, _) = Wish::new(0..10, Shards::Fixed(2), 10).settled(&bare());
     let mut theirs = bare();
     for (name, sets) in ours.names() {
-        for rdata in sets.values().flat_map(Rrset::rdatas).filter(|rdata| Marker::from_rdata(rdata).is_err()) {
+        for rdata in
+            sets.iter().flat_map(|set| set.rdatas().to_vec()).filter(|rdata| Marker::from_rdata(rdata).is_err())
+        {
             theirs.insert(Record { name: name.clone(), ttl: 300, rdata: rdata.clone() });
         }
     }
@@ -290,7 +312,7 @@ fn bytes_run_out_before_records_do() {
     let srv = |host| Rdata::srv(&Srv { priority: 0, weight: 0, port: 1, target: target(host) });
     let mut sharded = Wish::new([0], Shards::Auto, 3000).sharded();
     sharded.srv = Rrset::new(300, (0..1000).map(srv)).unwrap();
-    let names = sharded.spread(&zone(), &Live::new()).unwrap();
+    let names = sharded.spread(&Live::new()).unwrap();
     assert!(names.len() > 5 && names.len() == sharded.needed());
     for (name, sets) in names {
         let srv = &sets[&RecordType::SRV];
@@ -303,11 +325,11 @@ fn bytes_run_out_before_records_do() {
 
 #[test]
 fn refusals_name_the_way_out() {
-    let few = Wish::new(0..50, Shards::Fixed(2), 10).desired().refused.into_values().next().unwrap().to_string();
+    let few = Wish::new(0..50, Shards::Fixed(2), 10).refusal().unwrap().to_string();
     for said in ["50 instances", "needs 5 shards", "may have 2", "`shards = 5`", "`shards = \"auto\"`"] {
         assert!(few.contains(said), "{few}");
     }
-    let many = Wish::new(0..200, Shards::Auto, 1).desired().refused.into_values().next().unwrap().to_string();
+    let many = Wish::new(0..200, Shards::Auto, 1).refusal().unwrap().to_string();
     assert!(many.contains("srvctl makes at most 128") && many.contains("max-records-per-type"), "{many}");
 }
 
@@ -335,6 +357,6 @@ fn a_released_shard_is_adopted_with_what_it_holds() {
     }
     let after = adopted(&elsewhere);
     let all: BTreeSet<_> =
-        after.names().filter_map(|(_, sets)| sets.get(&RecordType::SRV)).flat_map(Rrset::rdatas).cloned().collect();
+        after.names().filter_map(|(_, sets)| sets.get(RecordType::SRV)).flat_map(|set| set.rdatas().to_vec()).collect();
     assert_eq!(all.len(), 250);
 }

@@ -239,7 +239,7 @@ impl fmt::Display for Shortfall {
 pub fn shortfall(update: &NameUpdate, live: &Zone) -> Option<Shortfall> {
     let mut shortfall = Shortfall::default();
     for Change { key, after, .. } in &update.changes {
-        let left = Change::between(key.clone(), live.rrset(&key.name, key.record_type), after.as_ref());
+        let left = Change::between(key.clone(), live.rrset(&key.name, key.record_type).as_ref(), after.as_ref());
         for line in left.iter().flat_map(Change::lines) {
             let side = if line.sign == '+' { &mut shortfall.missing } else { &mut shortfall.instead };
             side.push(line.record);
@@ -271,8 +271,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::model::{Rdata, ServiceKey};
-    use crate::reconcile::Refusal;
+    use crate::reconcile::ZonePolicy;
 
     fn name() -> Name {
         "h.internal.local".parse().unwrap()
@@ -291,10 +290,17 @@ mod tests {
         zone
     }
 
+    /// Nothing is desired, in a zone with these rules.
+    fn nothing() -> Desired {
+        let name = "internal.local".parse().unwrap();
+        let policy = ZonePolicy { name, ttl: 300, max_records_per_rrset: 100, max_delete_percent: 30 };
+        Desired::nothing([policy].into(), 0)
+    }
+
     fn take(live: &Zone, mode: &AdoptMode) -> Result<Zone, TakeoverError> {
-        let mut desired = Desired { marker_ttl: 300, ..Desired::default() };
+        let mut desired = nothing();
         let wanted = Rrset::new(300, [a(1), a(2)]).unwrap();
-        desired.names.insert(name(), BTreeMap::from([(RecordType::A, wanted)]));
+        desired.fixed.insert(name(), BTreeMap::from([(RecordType::A, wanted)]));
         let update = adopt(&"me".parse().unwrap(), &desired, live, &name(), mode)?;
         let mut after = live.clone();
         update.iter().flat_map(|update| &update.changes).for_each(|change| after.apply(change));
@@ -331,8 +337,8 @@ mod tests {
 
     #[test]
     fn what_was_seen_guards_the_update() {
-        let mut desired = Desired::default();
-        desired.names.insert(name(), BTreeMap::from([(RecordType::A, Rrset::new(300, [a(1)]).unwrap())]));
+        let mut desired = nothing();
+        desired.fixed.insert(name(), BTreeMap::from([(RecordType::A, Rrset::new(300, [a(1)]).unwrap())]));
         let live = zone(&[1], None);
         let me = "me".parse().unwrap();
         let update = adopt(&me, &desired, &live, &name(), &AdoptMode::default()).unwrap().unwrap();
@@ -350,24 +356,9 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_service_says_why() {
-        let own_name: Name = "_x._tcp.internal.local".parse().unwrap();
-        let service = ServiceKey { name: "x".into(), proto: "tcp".into(), zone: "internal.local".parse().unwrap() };
-        let shard = service.shard_name(1).unwrap();
-        let refusal = Refusal::TooManyRecords { service, records: 101, limit: 100 };
-        let mut desired = Desired::default();
-        desired.refused.insert(own_name.clone(), refusal);
-        for name in [own_name, shard] {
-            let error =
-                adopt(&"me".parse().unwrap(), &desired, &zone(&[], None), &name, &AdoptMode::default()).unwrap_err();
-            assert!(error.to_string().contains("has 101 instances"), "{error}");
-        }
-    }
-
-    #[test]
     fn what_was_not_done_is_said() {
-        let mut desired = Desired { marker_ttl: 300, ..Desired::default() };
-        desired.names.insert(name(), BTreeMap::from([(RecordType::A, Rrset::new(300, [a(1), a(2)]).unwrap())]));
+        let mut desired = nothing();
+        desired.fixed.insert(name(), BTreeMap::from([(RecordType::A, Rrset::new(300, [a(1), a(2)]).unwrap())]));
         let me = "me".parse().unwrap();
         let adoption = adopt(&me, &desired, &zone(&[1], None), &name(), &AdoptMode::default()).unwrap().unwrap();
         let said = |update: &NameUpdate, after: &Zone| shortfall(update, after).map(|undone| undone.to_string());

@@ -16,7 +16,7 @@ pub struct FileRead {
     /// Its content; empty when it could not be read.
     pub text: Arc<str>,
     /// Its services, or everything that is wrong with it.
-    pub services: Result<Vec<Service>, Vec<Diagnostic>>,
+    pub services: Result<Vec<Arc<Service>>, Vec<Diagnostic>>,
 }
 
 /// What reading all patterns found at one time.
@@ -103,6 +103,7 @@ fn read_file(path: &Path, zones: &[Name]) -> Option<FileRead> {
         Ok(text) => {
             let text = text.into();
             let services = service_file::parse(&file, &text, zones);
+            let services = services.map(|services| services.into_iter().map(Arc::new).collect());
             Some(FileRead { text, services })
         }
         Err(error) => {
@@ -148,14 +149,14 @@ pub fn catalogue<'a>(files: impl IntoIterator<Item = &'a FileRead>) -> Result<Ca
 struct Merge<'a> {
     catalogue: Catalogue,
     /// By owner name, which compares without case.
-    services: BTreeMap<Name, &'a Service>,
+    services: BTreeMap<Name, &'a Arc<Service>>,
     /// The first instance that gives addresses to the host.
     hosts: BTreeMap<&'a Name, &'a Instance>,
     errors: Vec<Diagnostic>,
 }
 
 impl<'a> Merge<'a> {
-    fn add(&mut self, service: &'a Service, text: &Arc<str>) {
+    fn add(&mut self, service: &'a Arc<Service>, text: &Arc<str>) {
         for instance in &service.instances {
             self.add_host(instance, text);
         }
@@ -168,7 +169,7 @@ impl<'a> Merge<'a> {
             self.errors.push(at_place(&service.place, text, message).help(help));
         } else {
             self.services.insert(owner_name, service);
-            self.catalogue.insert(service.key.clone(), service.clone());
+            self.catalogue.insert(service.key.clone(), Arc::clone(service));
         }
     }
 

@@ -6,8 +6,8 @@ use std::thread;
 
 use serde_json::Value;
 use srvctl::dns::Primary;
-use srvctl::model::{OwnerId, Rdata, RecordType, Rrset, Srv, Zone};
-use srvctl::reconcile::{Desired, plan};
+use srvctl::model::{Catalogue, Instance, OwnerId, Place, Service, ServiceKey, Shards, Zone};
+use srvctl::reconcile::{Desired, ZonePolicy, desired, plan};
 
 use crate::support::{
     Daemon, Named, Settings, State, Workspace, outcome, owner_name, primary, runtime, service, state_of, strings,
@@ -50,8 +50,7 @@ impl Contender {
     fn wish(&mut self, round: u16) -> Desired {
         let wanted: Vec<_> = CONTESTED.into_iter().filter(|_| self.next().is_multiple_of(2)).collect();
         let state = State { owner: self.owner.to_string(), port: 1000 + round };
-        let names = wanted.into_iter().map(|name| (owner_name(name), records(&state)));
-        Desired { names: names.collect(), marker_ttl: 300, ..Desired::default() }
+        desire(wanted.into_iter().map(|name| contested_service(name, &state)))
     }
 
     async fn race(&mut self) {
@@ -82,11 +81,36 @@ impl Contender {
     }
 }
 
-fn records(state: &State) -> BTreeMap<RecordType, Rrset> {
-    let target = |host: &str| format!("{host}.internal.local").parse().unwrap();
-    let srv = |host| Rdata::srv(&Srv { priority: 0, weight: 0, port: state.port, target: target(host) });
-    let sets = [Rrset::new(300, ["h1", "h2"].map(srv)), Rrset::new(300, [Rdata::txt([state.text()])])];
-    sets.into_iter().flatten().map(|set| (set.rdatas()[0].record_type(), set)).collect()
+fn desire(services: impl IntoIterator<Item = Service>) -> Desired {
+    let catalogue: Catalogue = services.into_iter().map(|service| (service.key.clone(), service.into())).collect();
+    let policy = ZonePolicy {
+        name: "internal.local".parse().unwrap(),
+        ttl: 300,
+        max_records_per_rrset: 100,
+        max_delete_percent: 100,
+    };
+    desired(&catalogue, &[policy], &[]).remove(0)
+}
+
+fn contested_service(name: &str, state: &State) -> Service {
+    let place = || Place { file: "contested.toml".into(), line: 1, column: 1 };
+    let instance = |host: &str| Instance {
+        host: format!("{host}.internal.local").parse().unwrap(),
+        port: state.port.try_into().unwrap(),
+        priority: 0,
+        weight: 0,
+        addresses: Vec::new(),
+        place: place(),
+    };
+    let zone = "internal.local".parse().unwrap();
+    Service {
+        key: ServiceKey { name: name.to_owned(), proto: "tcp".to_owned(), zone },
+        ttl: None,
+        metadata: BTreeMap::from([("state".to_owned(), format!("{}-{}", state.owner, state.port))]),
+        shards: Shards::Off,
+        instances: ["h1", "h2"].map(instance).into(),
+        place: place(),
+    }
 }
 
 /// Every contested name is wholly in one state; says in which.
@@ -103,7 +127,7 @@ fn thousands_of_rounds_never_mix_a_name() {
         for contender in [&mut north, &mut south] {
             let Tally { accepted, conflicts, lost } = contender.tally;
             assert!(accepted > 0 && conflicts > 0 && lost > 0, "a race: {:?}", contender.tally);
-            contender.round(&Desired { marker_ttl: 300, ..Desired::default() }).await;
+            contender.round(&desire([])).await;
         }
     });
     assert_eq!(named.zone_text().len(), 2, "all is released, and nothing else left");

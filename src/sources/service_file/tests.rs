@@ -49,12 +49,12 @@ fn reads_every_key() {
     assert_eq!(jenkins.place.to_string(), "s.toml:2:1");
     let metadata: Vec<_> = jenkins.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(metadata, ["critical=true", "replicas=2", "team=devops", "two words=a=b ü"]);
-    let first = &jenkins.instances[0];
+    let first = &jenkins.instances[1];
     assert_eq!(first.host.to_string(), "centos9-vm.internal.local.");
     assert_eq!((first.port.get(), first.priority, first.weight), (8080, 10, 20));
     assert_eq!(first.addresses.len(), 2);
     assert_eq!(first.place.to_string(), "s.toml:6:1");
-    assert_eq!(jenkins.instances[1].host.to_string(), "elsewhere.example.com.");
+    assert_eq!(jenkins.instances[0].host.to_string(), "elsewhere.example.com.", "sorted by host");
     assert_eq!(exporter.key.to_string(), "_Node-Exporter._udp.internal.local.");
     assert_eq!((exporter.ttl, jenkins.ttl), (Some(30), None));
     assert!(exporter.metadata.is_empty() && exporter.instances[0].addresses.is_empty());

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use srvctl::model::{Marker, Name, RecordType, Zone};
+use srvctl::model::{Marker, Name, RecordType, Sets, Zone};
 
 /// What a name says: one owner's data of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,8 +39,8 @@ pub(crate) fn owner_name(service: &str) -> Name {
 /// # Panics
 /// When the name is not wholly in one state: marker without data, data without marker, or parts of two states.
 pub(crate) fn state_of(zone: &Zone, name: &Name) -> Option<State> {
-    let shown = || format!("{name} at serial {}: {:?}", zone.serial(), zone.at(name).collect::<Vec<_>>());
-    let types: BTreeSet<_> = zone.at(name).map(|(record_type, _)| record_type).collect();
+    let shown = || format!("{name} at serial {}: {:?}", zone.serial(), zone.at(name));
+    let types: BTreeSet<_> = zone.at(name).into_iter().flat_map(Sets::types).collect();
     let Some(marker) = zone.rrset(&Marker::name_for(name).unwrap(), RecordType::TXT) else {
         assert!(types.is_empty(), "data without a marker: {}", shown());
         return None;
@@ -48,12 +48,14 @@ pub(crate) fn state_of(zone: &Zone, name: &Name) -> Option<State> {
     let [marker] = marker.rdatas() else { panic!("two markers: {marker:?}, {}", shown()) };
     let marker = Marker::from_rdata(marker).unwrap();
     assert_eq!(marker.types, types, "marker and data: {}", shown());
-    let srv = zone.rrset(name, RecordType::SRV).unwrap().rdatas();
+    let srv = zone.rrset(name, RecordType::SRV).unwrap();
+    let srv = srv.rdatas();
     assert_eq!(srv.len(), 2, "both instances or none: {}", shown());
     let ports: BTreeSet<_> = srv.iter().map(|rdata| rdata.as_srv().unwrap().port).collect();
     assert_eq!(ports.len(), 1, "two states: {}", shown());
     let state = State { owner: marker.owner.to_string(), port: *ports.first().unwrap() };
-    let txt = zone.rrset(name, RecordType::TXT).unwrap().rdatas();
+    let txt = zone.rrset(name, RecordType::TXT).unwrap();
+    let txt = txt.rdatas();
     assert!(txt.len() == 1 && txt[0].as_txt().unwrap() == [state.text().as_bytes()], "{state:?}: {}", shown());
     Some(state)
 }

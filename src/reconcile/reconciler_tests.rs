@@ -1,0 +1,252 @@
+use std::num::NonZeroU16;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{Change, Instance, Place, Rdata, ServiceKey, Shards};
+use crate::protocol::update::NameUpdate;
+use crate::reconcile::{AdoptMode, ZonePolicy, adopt, guard};
+
+const ZONE: &str = "internal.local";
+
+fn name(text: &str) -> Name {
+    format!("{text}.{ZONE}").parse().unwrap()
+}
+
+fn owner() -> OwnerId {
+    "me".parse().unwrap()
+}
+
+fn place() -> Place {
+    Place { file: "s.toml".into(), line: 1, column: 1 }
+}
+
+fn instance(host: &str, weight: u16, address: Option<u32>) -> Instance {
+    Instance {
+        host: name(host),
+        port: NonZeroU16::new(9100).unwrap(),
+        priority: 0,
+        weight,
+        addresses: address.map(|address| std::net::Ipv4Addr::from(address).into()).into_iter().collect(),
+        place: place(),
+    }
+}
+
+fn service(service: &str, shards: Shards, mut instances: Vec<Instance>) -> Arc<Service> {
+    instances.sort_by(|one, other| one.host.cmp(&other.host));
+    let key = ServiceKey { name: service.into(), proto: "tcp".into(), zone: ZONE.parse().unwrap() };
+    Arc::new(Service { key, ttl: None, metadata: BTreeMap::new(), shards, instances, place: place() })
+}
+
+fn nothing(limit: usize) -> Desired {
+    let policy =
+        ZonePolicy { name: ZONE.parse().unwrap(), ttl: 300, max_records_per_rrset: limit, max_delete_percent: 100 };
+    Desired::nothing([policy].into(), 0)
+}
+
+fn soa(serial: u32) -> Record {
+    let mut wire = vec![0, 0];
+    wire.extend(serial.to_be_bytes());
+    wire.extend([0; 16]);
+    Record { name: ZONE.parse().unwrap(), ttl: 300, rdata: Rdata::from_wire(RecordType::SOA, wire) }
+}
+
+fn empty_zone() -> Zone {
+    let mut zone = Zone::empty(ZONE.parse().unwrap());
+    zone.insert(soa(1));
+    zone
+}
+
+/// What a server would tell of an update in an incremental transfer.
+fn effect(update: &NameUpdate) -> (Vec<Record>, Vec<Record>) {
+    let side = |sets: fn(&Change) -> &Option<crate::model::Rrset>| {
+        update
+            .changes
+            .iter()
+            .flat_map(|change| sets(change).iter().flat_map(|set| set.records(&change.key.name)))
+            .collect()
+    };
+    (side(|change| &change.before), side(|change| &change.after))
+}
+
+/// Makes everything that is to do, as a server would.
+fn make(reconciler: &mut Reconciler) {
+    let updates: Vec<_> = reconciler.plan().updates;
+    for update in updates {
+        let (deleted, added) = effect(&update);
+        let serial = reconciler.live().serial() + 1;
+        reconciler.advance(&deleted, &added, &soa(serial)).unwrap();
+    }
+    reconciler.examine();
+}
+
+fn settle(reconciler: &mut Reconciler) {
+    for _ in 0..4 {
+        make(reconciler);
+    }
+    assert_eq!(reconciler.pending().next(), None);
+}
+
+/// 330 services with 100 instances each: 99,330 records of ours and 33,330 markers.
+fn large() -> Reconciler {
+    let mut reconciler = Reconciler::new(owner(), nothing(100), empty_zone());
+    for index in 0..330 {
+        reconciler.set_service(&name(&format!("_s{index}._tcp")), Some(large_service(index, None)));
+    }
+    reconciler.examine();
+    make(&mut reconciler);
+    assert!(reconciler.is_in_sync() && reconciler.live().record_count() > 99_000);
+    reconciler
+}
+
+fn large_service(index: u32, heavy: Option<u32>) -> Arc<Service> {
+    let one = |host| instance(&format!("h{index}-{host}"), u16::from(heavy == Some(host)), Some(index << 8 | host));
+    service(&format!("s{index}"), Shards::Off, (0..100).map(one).collect())
+}
+
+#[test]
+fn one_change_in_a_large_zone_looks_at_a_handful_of_names() {
+    let mut reconciler = large();
+    let effort = |before: Effort, reconciler: &Reconciler| {
+        let now = reconciler.effort();
+        (now.names_examined - before.names_examined, now.records_compared - before.records_compared)
+    };
+
+    // A service file: another weight.
+    let before = reconciler.effort();
+    reconciler.set_service(&name("_s7._tcp"), Some(large_service(7, Some(42))));
+    reconciler.examine();
+    assert_eq!(reconciler.pending().collect::<Vec<_>>(), [&name("_s7._tcp")]);
+    assert_eq!(effort(before, &reconciler), (1, 200));
+
+    // Its effect, as the zone shows it.
+    let before = reconciler.effort();
+    make(&mut reconciler);
+    assert!(reconciler.is_in_sync());
+    assert_eq!(effort(before, &reconciler), (1, 200));
+
+    // Drift: somebody deletes a host's address.
+    let before = reconciler.effort();
+    let address = Record { name: name("h9-3"), ttl: 300, rdata: Rdata::a([0, 0, 9, 3].into()) };
+    reconciler.advance(&[address], &[], &soa(reconciler.live().serial() + 1)).unwrap();
+    reconciler.examine();
+    assert_eq!(reconciler.pending().collect::<Vec<_>>(), [&name("h9-3")]);
+    assert_eq!(effort(before, &reconciler), (1, 1));
+
+    // A foreign record costs as much.
+    let before = reconciler.effort();
+    let foreign = Record { name: name("printer"), ttl: 300, rdata: Rdata::a([10, 9, 9, 9].into()) };
+    reconciler.advance(&[], &[foreign], &soa(reconciler.live().serial() + 1)).unwrap();
+    reconciler.examine();
+    assert_eq!(effort(before, &reconciler), (1, 1));
+}
+
+/// A step in the life of a small site.
+#[derive(Debug, Clone)]
+enum Event {
+    Service(u8, Option<(Shards, Vec<(u8, u16, bool)>)>),
+    /// Somebody adds or deletes an address, a marker, an alias or a delegation.
+    Foreign(u8, u8),
+    /// What is to do is done.
+    Make,
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let shards = prop_oneof![Just(Shards::Off), Just(Shards::Auto), Just(Shards::Fixed(2))];
+    let instances = proptest::collection::vec((0u8..8, 0u16..2, any::<bool>()), 1..7);
+    prop_oneof![
+        (0u8..3, proptest::option::of((shards, instances))).prop_map(|(index, wish)| Event::Service(index, wish)),
+        (0u8..8, 0u8..8).prop_map(|(host, kind)| Event::Foreign(host, kind)),
+        Just(Event::Make),
+    ]
+}
+
+fn wish(index: u8, shards: Shards, hosts: &[(u8, u16, bool)]) -> Arc<Service> {
+    let mut hosts: Vec<_> = hosts.to_vec();
+    hosts.sort_unstable();
+    hosts.dedup_by_key(|(host, ..)| *host);
+    let one = |&(host, weight, addressed): &(u8, u16, bool)| {
+        instance(&format!("h{host}"), weight, addressed.then_some(u32::from(host)))
+    };
+    service(&format!("s{index}"), shards, hosts.iter().map(one).collect())
+}
+
+fn foreign(host: u8, kind: u8) -> Record {
+    let marker = |owner: &str| Rdata::txt([format!("v=1 owner={owner} types=A")]);
+    let target = |record_type| Rdata::from_wire(record_type, name("elsewhere").as_wire());
+    let (owner_name, rdata) = match kind {
+        0 => (format!("h{host}"), Rdata::a([10, 1, 1, host].into())),
+        1 => (format!("h{host}"), Rdata::a([0, 0, 0, host].into())),
+        2 => (format!("_srvctl.h{host}"), marker("me")),
+        3 => (format!("_srvctl.h{host}"), marker("you")),
+        4 => (format!("h{host}"), target(RecordType::CNAME)),
+        5 => (format!("_s{}._tcp.shard-1", host % 3), Rdata::txt(["x"])),
+        6 => ("shard-1".to_owned(), target(RecordType::NS)),
+        _ => (format!("h{host}"), target(RecordType::NS)),
+    };
+    Record { name: name(&owner_name), ttl: 300, rdata }
+}
+
+proptest! {
+    /// Whatever happens in whatever order: what is known incrementally is what a fresh comparison would say.
+    #[test]
+    fn kept_up_to_date_is_compared_anew(events in proptest::collection::vec(any_event(), 1..24)) {
+        let mut reconciler = Reconciler::new(owner(), nothing(4), empty_zone());
+        for event in events {
+            match event {
+                Event::Service(index, wanted) => {
+                    let service = wanted.map(|(shards, hosts)| wish(index, shards, &hosts));
+                    reconciler.set_service(&name(&format!("_s{index}._tcp")), service);
+                    reconciler.examine();
+                }
+                Event::Foreign(host, kind) => {
+                    let record = foreign(host, kind);
+                    let there = reconciler.live().rrset(&record.name, record.rdata.record_type());
+                    let is_there = there.as_ref().is_some_and(|set| set.contains(&record.rdata));
+                    let ttl = there.map_or(record.ttl, |set| set.ttl);
+                    let record = [Record { ttl, ..record }];
+                    let (deleted, added) = if is_there { (&record[..], &[][..]) } else { (&[][..], &record[..]) };
+                    reconciler.advance(deleted, added, &soa(reconciler.live().serial() + 1)).unwrap();
+                    reconciler.examine();
+                }
+                Event::Make => make(&mut reconciler),
+            }
+            let anew = Reconciler::new(owner(), reconciler.desired.clone(), reconciler.live.clone());
+            prop_assert_eq!(reconciler.plan(), anew.plan());
+            prop_assert_eq!(&reconciler.holdings, &anew.holdings);
+            prop_assert_eq!(guard(&reconciler, None), guard(&anew, None));
+        }
+    }
+}
+
+#[test]
+fn a_service_that_grows_too_large_and_shrinks_again() {
+    let mut reconciler = Reconciler::new(owner(), nothing(4), empty_zone());
+    let of_size = |size: u8| {
+        let one = |host: u8| instance(&format!("h{host}"), 0, Some(host.into()));
+        service("s", Shards::Off, (0..size).map(one).collect())
+    };
+    let own_name = name("_s._tcp");
+    reconciler.set_service(&own_name, Some(of_size(4)));
+    reconciler.examine();
+    settle(&mut reconciler);
+    reconciler.set_service(&own_name, Some(of_size(6)));
+    reconciler.examine();
+    assert_eq!(reconciler.pending().next(), None, "nothing of it is changed, its hosts neither");
+    assert_eq!(reconciler.conflicts().map(|conflict| conflict.name).collect::<Vec<_>>(), [own_name.clone()]);
+    for name in [&own_name, &name("_s._tcp.shard-1")] {
+        let adopted = adopt(&owner(), reconciler.desired(), reconciler.live(), name, &AdoptMode::default());
+        assert!(adopted.unwrap_err().to_string().contains("has 6 instances"));
+    }
+    reconciler.set_service(&own_name, Some(of_size(3)));
+    reconciler.examine();
+    settle(&mut reconciler);
+    assert!(reconciler.live().at(&name("h3")).is_none() && reconciler.is_in_sync());
+}
+
+#[test]
+fn a_difference_that_does_not_fit_is_told() {
+    let mut reconciler = large();
+    let gone = Record { name: name("nobody"), ttl: 300, rdata: Rdata::a([10, 0, 0, 1].into()) };
+    assert_eq!(reconciler.advance(std::slice::from_ref(&gone), &[], &soa(9)), Err(Mismatch::Absent(gone)));
+}
