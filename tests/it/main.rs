@@ -23,6 +23,7 @@ mod meanwhile;
 mod notify;
 mod prometheus;
 mod races;
+mod refreshes;
 mod scripted;
 mod secrets;
 mod servers;
