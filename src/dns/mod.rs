@@ -1,4 +1,4 @@
-//! The DNS servers: keys, transfers, updates and look-ups over the network. Moves bytes and decides nothing.
+//! The DNS servers: keys, transfers, updates, look-ups and NOTIFYs over the network. Moves bytes and decides nothing.
 //!
 //! The DNS library's types stay in this room. It presents record types that srvctl does not publish, and polls
 //! serials over UDP; transfers and updates run over our own `connection`, whose docs and

@@ -48,7 +48,7 @@ impl Refusal {
         match self {
             Self::OtherOpcode(_) => Rcode::NOTIMP,
             Self::Malformed => Rcode::FORMERR,
-            Self::UnknownZone(_) | Self::Tsig(_) => Rcode::NOTAUTH, // RFC 8945 section 5.3.2 has it for the latter
+            Self::UnknownZone(_) | Self::Tsig(_) => Rcode::NOTAUTH, // RFC 8945 section 5.2 has it for the latter
             Self::Sender | Self::Unsigned => Rcode::REFUSED,
         }
     }

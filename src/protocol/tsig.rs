@@ -51,8 +51,8 @@ impl Tsig {
     }
 
     /// The record that answers a request's, with the error or 0, still to be signed. With [`BADSIG`] and [`BADKEY`]
-    /// it stays unsigned, and a client whose clock differs gets its own time back and the server's beside it
-    /// (section 5.3.2).
+    /// it stays unsigned (RFC 8945 section 5.3.2); with [`BADTIME`] the client gets its own time back, and the
+    /// server's beside it (section 5.2.3).
     #[must_use]
     pub fn reply(&self, error: u16, now: u64) -> Self {
         let (time, other) = match error {
