@@ -17,7 +17,7 @@ const REPETITIONS: usize = 200;
 const INSTANCES: usize = 5;
 const POLL: Duration = Duration::from_micros(200);
 /// A daemon that listens has repaired it by then.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 const LIMIT: Duration = Duration::from_mins(2);
 /// Of a daemon that does not listen.
 const SHORT_INTERVAL: &str = "1s";
@@ -37,8 +37,8 @@ pub(crate) fn run(scale: Scale) -> Vec<Row> {
     daemon.wait_in_sync();
     named.assert_untouched();
     let mut watch = Watch { population, named: &named, stranger: Client::from(stranger, named.address()), heard };
-    let (first, _) = watch.repair(0);
-    let listens = first < PATIENCE;
+    // A poll may come in the right moment once, but not every time.
+    let listens = (0..3).all(|attempt| watch.repair(attempt).0 < PATIENCE);
     if !listens {
         settings.interval = SHORT_INTERVAL;
         drop(daemon);
@@ -48,7 +48,7 @@ pub(crate) fn run(scale: Scale) -> Vec<Row> {
     }
     let mut ours = Series::new("daemon, from the delete until the record is back");
     let mut reference = Series::new("BIND, from the delete until its NOTIFY arrives");
-    for repetition in 1..=scale.size(REPETITIONS) {
+    for repetition in 3..scale.size(REPETITIONS) + 3 {
         let (back, notified) = watch.repair(repetition);
         ours.push(milliseconds(back));
         reference.push(milliseconds(notified));

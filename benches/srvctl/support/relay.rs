@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub(crate) struct Relay {
 #[derive(Default)]
 struct Counters {
     bytes: AtomicU64,
+    requests: AtomicU32,
     signed: AtomicBool,
 }
 
@@ -46,6 +47,11 @@ impl Relay {
         self.counters.bytes.swap(0, Ordering::Relaxed)
     }
 
+    /// How many requests have come since the last call; several that a client writes at once count as one.
+    pub(crate) fn take_requests(&self) -> u32 {
+        self.counters.requests.swap(0, Ordering::Relaxed)
+    }
+
     /// Whether a signed message has come from the client since the last call.
     pub(crate) fn take_signed(&self) -> bool {
         self.counters.signed.swap(false, Ordering::Relaxed)
@@ -53,6 +59,11 @@ impl Relay {
 }
 
 impl Counters {
+    fn add_request(&self, message: &[u8]) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.add(message);
+    }
+
     fn add(&self, message: &[u8]) {
         self.bytes.fetch_add(message.len() as u64, Ordering::Relaxed);
         if message.windows(SIGNED.len()).any(|bytes| bytes == SIGNED) {
@@ -68,7 +79,7 @@ fn relay_datagrams(socket: &UdpSocket, server: SocketAddr, counters: &Counters) 
         let upstream = UdpSocket::bind(("127.0.0.1", 0)).unwrap();
         upstream.set_read_timeout(Some(PATIENCE)).unwrap();
         upstream.connect(server).unwrap();
-        counters.add(&buffer[..length]);
+        counters.add_request(&buffer[..length]);
         let sent = upstream.send(&buffer[..length]);
         if let Ok(length) = sent.and_then(|_| upstream.recv(&mut buffer)) {
             counters.add(&buffer[..length]);
@@ -80,22 +91,24 @@ fn relay_datagrams(socket: &UdpSocket, server: SocketAddr, counters: &Counters) 
 fn accept(listener: &TcpListener, server: SocketAddr, counters: &Arc<Counters>) {
     while let Ok((client, _)) = listener.accept() {
         let Ok(upstream) = TcpStream::connect(server) else { continue };
-        for (from, to) in [(&client, &upstream), (&upstream, &client)] {
-            let _ = to.set_nodelay(true);
-            let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-            let counters = Arc::clone(counters);
-            thread::spawn(move || relay_stream(from, to, &counters));
-        }
+        relay_stream(&client, &upstream, counters, Counters::add_request);
+        relay_stream(&upstream, &client, counters, Counters::add);
     }
 }
 
-fn relay_stream(mut from: TcpStream, mut to: TcpStream, counters: &Counters) {
-    let mut buffer = vec![0; BUFFER];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        counters.add(&buffer[..length]);
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
+/// In a thread of its own.
+fn relay_stream(from: &TcpStream, to: &TcpStream, counters: &Arc<Counters>, count: fn(&Counters, &[u8])) {
+    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    let counters = Arc::clone(counters);
+    thread::spawn(move || {
+        let _ = to.set_nodelay(true);
+        let mut buffer = vec![0; BUFFER];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            count(&counters, &buffer[..length]);
+            if to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
         }
-    }
-    let _ = to.shutdown(Shutdown::Write);
+        let _ = to.shutdown(Shutdown::Write);
+    });
 }
