@@ -120,7 +120,7 @@ fn the_daemon_does_not_write_it_anywhere() {
     fs::write(workspace.path().join("zone.key"), settings.key.text().replace("secret", "secrett")).unwrap();
     daemon.signal("HUP");
     let log = || fs::read_to_string(workspace.daemon_log()).unwrap();
-    daemon.wait_for("the broken key in the log", || log().contains("the configuration is broken"));
+    daemon.wait_for("the broken key in the log", || log().contains("the configuration cannot be used"));
     assert_eq!(daemon.stop(), 0);
     assert!(log().contains("TRACE"), "it was told to say all");
     assert!(!log().contains("inotify event"), "a log in a watched directory does not feed itself");
