@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::inbox::Inbox;
 use crate::config::Config;
 use crate::model::{Catalogue, DaemonStatus, Name, Outcome, Service};
 use crate::reconcile::ZonePolicy;
-use crate::sources::{KeepLastGood, Loaded, Pattern, Watcher};
+use crate::sources::{KeepLastGood, Loaded, Pattern, Watcher, read_again};
+
+/// A reading that takes longer is told.
+const LATE: Duration = Duration::from_secs(10);
 
 /// The ports of the task that owns the desired set.
 pub(super) struct SourceTask {
@@ -29,53 +33,86 @@ pub(super) struct SourceTask {
 /// What the zones' tasks have been told.
 #[derive(Default)]
 struct Told {
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     missing_sources: Option<Vec<String>>,
 }
 
 impl SourceTask {
     /// Runs until told to stop.
     pub(super) async fn run(mut self) {
-        let mut last_good = KeepLastGood::default();
         let mut told = Told::default();
-        let mut watcher = match Watcher::new(&self.patterns) {
-            Ok(watcher) => Some(watcher),
-            Err(error) => {
-                tracing::warn!(%error, "service files cannot be watched; they are read every {:?}", self.interval);
-                None
-            }
-        };
+        let (patterns, zones) = (self.patterns.clone(), self.zones.clone());
+        let mut reading = spawn_blocking(move || Reader::new(patterns, zones).read());
         loop {
-            self.read(&mut last_good, &mut told);
+            let Some((mut reader, loaded)) = self.finished(reading).await else { return };
+            self.publish(loaded, &mut told);
             tokio::select! {
                 biased;
                 _ = self.stop.wait_for(|&stop| stop) => return,
                 changed = self.wake.changed() => match changed {
-                    Ok(()) => self.inboxes.iter().for_each(|inbox| inbox.put(|news| news.full_check = true)),
+                    Ok(()) => {
+                        reader.trusts_stamps = false;
+                        self.inboxes.iter().for_each(|inbox| inbox.put(|news| news.full_check = true));
+                    }
                     Err(_) => return,
                 },
-                () = file_changed(watcher.as_mut()) => {}
+                () = reader.file_changed() => {}
                 () = tokio::time::sleep(self.interval) => {}
+            }
+            reading = spawn_blocking(move || reader.read());
+        }
+    }
+
+    /// Waits for a reading; none when the daemon is to stop, which a file system that hangs must not hold up.
+    async fn finished(&self, mut reading: JoinHandle<(Reader, Loaded)>) -> Option<(Reader, Loaded)> {
+        let mut stop = self.stop.clone();
+        let mut late = false;
+        loop {
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|&stop| stop) => return None,
+                read = &mut reading => match read {
+                    Ok(read) => return Some(read),
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                },
+                () = tokio::time::sleep(LATE), if !late => {
+                    late = true;
+                    self.report_late();
+                }
             }
         }
     }
 
-    fn read(&self, last_good: &mut KeepLastGood, told: &mut Told) {
-        let Loaded { catalogue, errors, silent } = last_good.take(crate::sources::read(&self.patterns, &self.zones));
+    fn report_late(&self) {
+        let error = format!(
+            "the service files could not be read within {} s: does their file system answer? What was read last stays \
+             in force",
+            LATE.as_secs()
+        );
+        tracing::error!("{error}");
+        self.status.send_modify(|status| status.source_errors.push(error));
+    }
+
+    /// Shows what was read, and passes it on when it asks for something else than before.
+    fn publish(&self, loaded: Loaded, told: &mut Told) {
+        let Loaded { catalogue, errors, silent } = loaded;
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
-        let services = catalogue.as_ref().map_or(0, Catalogue::len);
-        let instances = catalogue.iter().flat_map(Catalogue::values).map(|service| service.instances.len()).sum();
-        self.status.send_modify(|status| {
+        self.status.send_if_modified(|status| {
             for error in errors.iter().filter(|error| !status.source_errors.contains(error)) {
                 tracing::error!("a service file is broken, its last good content stays in force\n{error}");
             }
-            status.source_errors = errors;
-            status.services = services;
-            status.instances = instances;
+            std::mem::replace(&mut status.source_errors, errors.clone()) != errors
         });
         let Some(catalogue) = catalogue else { return };
+        let same = told.missing_sources.as_ref() == Some(&silent);
+        if same && Arc::ptr_eq(&told.catalogue, &catalogue) {
+            return;
+        }
         let changed = differences(&told.catalogue, &catalogue);
-        if changed.is_empty() && told.missing_sources.as_ref() == Some(&silent) {
+        let services = catalogue.len();
+        let instances = catalogue.values().map(|service| service.instances.len()).sum();
+        *told = Told { catalogue, missing_sources: Some(silent.clone()) };
+        if same && changed.is_empty() {
             return;
         }
         tracing::info!(services, instances, changed = changed.len(), "the desired set has changed");
@@ -86,9 +123,10 @@ impl SourceTask {
             });
         }
         self.status.send_modify(|status| {
+            status.services = services;
+            status.instances = instances;
             status.zones.iter_mut().for_each(|zone| zone.outcome = Outcome::Pending);
         });
-        *told = Told { catalogue, missing_sources: Some(silent) };
     }
 }
 
@@ -98,17 +136,50 @@ fn differences(before: &Catalogue, after: &Catalogue) -> BTreeMap<Name, Option<A
     let gone = before.iter().filter(|(key, _)| !after.contains_key(key));
     let gone = gone.filter_map(|(_, service)| Some((own_name(service)?, None)));
     let is_new = |service: &Arc<Service>| {
-        !before.get(&service.key).is_some_and(|old| Arc::ptr_eq(old, service) || old.says_the_same(service))
+        let same = |old: &Arc<Service>| Arc::ptr_eq(old, service) || old.says_the_same(service);
+        !before.get(&service.key).is_some_and(same)
     };
     let new = after.values().filter(|service| is_new(service));
     let new = new.filter_map(|service| Some((own_name(service)?, Some(Arc::clone(service)))));
     gone.chain(new).collect() // a name that goes under one spelling and comes under another is new
 }
 
-async fn file_changed(watcher: Option<&mut Watcher>) {
-    match watcher {
-        Some(watcher) => watcher.changed().await,
-        None => std::future::pending().await,
+/// Reads the files, on a thread of its own: a network file system that hangs must hang nobody else.
+struct Reader {
+    patterns: Vec<Pattern>,
+    zones: Vec<Name>,
+    last_good: KeepLastGood,
+    watcher: Option<Watcher>,
+    /// Whether a file that looks unchanged is taken as it was read last; not when a person asks for everything.
+    trusts_stamps: bool,
+}
+
+impl Reader {
+    fn new(patterns: Vec<Pattern>, zones: Vec<Name>) -> Self {
+        let watcher = Watcher::new(&patterns);
+        let watcher =
+            watcher.inspect_err(|error| tracing::warn!(%error, "service files are only read on the interval"));
+        let last_good = KeepLastGood::default();
+        Self { patterns, zones, last_good, watcher: watcher.ok(), trusts_stamps: true }
+    }
+
+    fn read(mut self) -> (Self, Loaded) {
+        if let Some(watcher) = &mut self.watcher {
+            watcher.watch();
+        }
+        let nothing = BTreeMap::new();
+        let known = if self.trusts_stamps { self.last_good.files() } else { &nothing };
+        self.trusts_stamps = true;
+        let snapshot = read_again(&self.patterns, &self.zones, known);
+        let loaded = self.last_good.take(snapshot);
+        (self, loaded)
+    }
+
+    async fn file_changed(&mut self) {
+        match &mut self.watcher {
+            Some(watcher) => watcher.changed().await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! Reads the service files, and merges what they say into one catalogue.
 
 use std::collections::BTreeMap;
+use std::fs::Metadata;
 use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::{Catalogue, Diagnostic, Instance, Name, Place, Service};
 
@@ -13,10 +16,49 @@ use super::service_file;
 /// One file, read.
 #[derive(Debug, Clone)]
 pub struct FileRead {
-    /// Its content; empty when it could not be read.
-    pub text: Arc<str>,
     /// Its services, or everything that is wrong with it.
-    pub services: Result<Vec<Arc<Service>>, Vec<Diagnostic>>,
+    pub services: Result<Arc<[Arc<Service>]>, Vec<Diagnostic>>,
+    /// What tells that it has not been written since.
+    stamp: Option<Stamp>,
+}
+
+impl FileRead {
+    /// Whether this is that very reading.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        matches!((&self.services, &other.services), (Ok(one), Ok(other)) if Arc::ptr_eq(one, other))
+    }
+}
+
+/// What the file system says of a file, when it was read so long after it was last written that another write would
+/// show: time stamps are as coarse as two seconds on some file systems.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    length: u64,
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// Coarser time stamps than this are not believed in.
+const COARSEST: Duration = Duration::from_secs(2);
+
+impl Stamp {
+    fn of(found: &Metadata) -> Self {
+        Self {
+            file: (found.dev(), found.ino()),
+            length: found.len(),
+            written: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
+
+    /// None for a file that was written a moment ago.
+    fn settled(found: &Metadata) -> Option<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+        let latest = found.mtime().max(found.ctime());
+        let latest = Duration::from_secs(u64::try_from(latest).ok()?);
+        (now.checked_sub(latest)? > COARSEST).then(|| Self::of(found))
+    }
 }
 
 /// What reading all patterns found at one time.
@@ -52,10 +94,16 @@ impl Snapshot {
 /// A file named without wildcards must exist, and so must the directory of a pattern: its absence is an error and
 /// not an empty set, since a file system that is not mounted must not remove services.
 pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
+    read_again(patterns, zones, &BTreeMap::new())
+}
+
+/// The same, with what is known from before taken as it is where the file system says that the file is the same still.
+pub fn read_again(patterns: &[Pattern], zones: &[Name], known: &BTreeMap<PathBuf, FileRead>) -> Snapshot {
+    let read_file = |path: &Path| read_file(path, zones, known.get(path));
     let mut snapshot = Snapshot::default();
     for pattern in patterns {
         if let Some(path) = pattern.literal() {
-            let file = read_file(path, zones).unwrap_or_else(|| broken(path, "does not exist"));
+            let file = read_file(path).unwrap_or_else(|| broken(path, "does not exist"));
             snapshot.files.insert(path.to_owned(), file);
             continue;
         }
@@ -73,7 +121,7 @@ pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
                 }
                 Ok(path) if path.is_dir() || snapshot.files.contains_key(&path) => {}
                 Ok(path) => {
-                    if let Some(file) = read_file(&path, zones) {
+                    if let Some(file) = read_file(&path) {
                         snapshot.files.insert(path, file);
                     }
                 }
@@ -87,11 +135,17 @@ pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
 }
 
 /// None when the file is gone.
-fn read_file(path: &Path, zones: &[Name]) -> Option<FileRead> {
+fn read_file(path: &Path, zones: &[Name], known: Option<&FileRead>) -> Option<FileRead> {
+    let found = std::fs::metadata(path).ok();
     // A pipe waits for a writer, perhaps for ever, and a device never ends.
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+    if found.as_ref().is_some_and(|found| !found.is_file()) {
         return Some(broken(path, "is not a regular file"));
     }
+    let same = |known: &&FileRead| known.stamp.is_some() && known.stamp == found.as_ref().map(Stamp::of);
+    if let Some(known) = known.filter(same) {
+        return Some(known.clone());
+    }
+    let stamp = found.as_ref().and_then(Stamp::settled); // taken before the content: a later write shows
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         // A link to nowhere is not a file that somebody removed.
@@ -101,10 +155,9 @@ fn read_file(path: &Path, zones: &[Name]) -> Option<FileRead> {
     let file: Arc<str> = path.to_string_lossy().into();
     match String::from_utf8(bytes) {
         Ok(text) => {
-            let text = text.into();
-            let services = service_file::parse(&file, &text, zones);
+            let services = service_file::parse(&file, &text.into(), zones);
             let services = services.map(|services| services.into_iter().map(Arc::new).collect());
-            Some(FileRead { text, services })
+            Some(FileRead { services, stamp })
         }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
@@ -116,7 +169,7 @@ fn read_file(path: &Path, zones: &[Name]) -> Option<FileRead> {
 fn broken(path: &Path, reason: &str) -> FileRead {
     let shown = path.to_string_lossy();
     let error = Diagnostic::about_file(&*shown, format!("the service file {reason}"));
-    FileRead { text: "".into(), services: Err(vec![error]) }
+    FileRead { services: Err(vec![error]), stamp: None }
 }
 
 fn unreadable(directory: &Path, error: &std::io::Error) -> Diagnostic {
@@ -138,8 +191,8 @@ fn plain(error: &std::io::Error) -> String {
 pub fn catalogue<'a>(files: impl IntoIterator<Item = &'a FileRead>) -> Result<Catalogue, Vec<Diagnostic>> {
     let mut merge = Merge::default();
     for file in files {
-        for service in file.services.iter().flatten() {
-            merge.add(service, &file.text);
+        for service in file.services.iter().flat_map(|services| services.iter()) {
+            merge.add(service);
         }
     }
     if merge.errors.is_empty() { Ok(merge.catalogue) } else { Err(merge.errors) }
@@ -156,9 +209,9 @@ struct Merge<'a> {
 }
 
 impl<'a> Merge<'a> {
-    fn add(&mut self, service: &'a Arc<Service>, text: &Arc<str>) {
+    fn add(&mut self, service: &'a Arc<Service>) {
         for instance in &service.instances {
-            self.add_host(instance, text);
+            self.add_host(instance);
         }
         let Ok(owner_name) = service.key.owner_name() else {
             return; // refused when its file was parsed
@@ -166,14 +219,14 @@ impl<'a> Merge<'a> {
         if let Some(first) = self.services.get(&owner_name) {
             let message = format!("service `{}` is defined twice; first at {}", service.key, first.place);
             let help = "keep one, and move its instances there";
-            self.errors.push(at_place(&service.place, text, message).help(help));
+            self.errors.push(at_place(&service.place, &message).help(help));
         } else {
             self.services.insert(owner_name, service);
             self.catalogue.insert(service.key.clone(), Arc::clone(service));
         }
     }
 
-    fn add_host(&mut self, instance: &'a Instance, text: &Arc<str>) {
+    fn add_host(&mut self, instance: &'a Instance) {
         if instance.addresses.is_empty() {
             return;
         }
@@ -195,15 +248,23 @@ impl<'a> Merge<'a> {
                 first.place
             );
             let help = "give the same addresses in both places, or in one only";
-            self.errors.push(at_place(&instance.place, text, message).help(help));
+            self.errors.push(at_place(&instance.place, &message).help(help));
         }
     }
 }
 
-/// A diagnostic about the rest of the line at a place.
-fn at_place(place: &Place, text: &Arc<str>, message: String) -> Diagnostic {
-    let start: usize = text.split_inclusive('\n').take(place.line - 1).map(str::len).sum();
-    let line = text[start..].lines().next().unwrap_or_default();
-    let before = line.chars().take(place.column - 1).map(char::len_utf8).sum::<usize>();
-    Diagnostic::at(&place.file, text, start + before..start + line.trim_end().len().max(before), message)
+/// A diagnostic about the rest of the line at a place. The file is read again for it: nobody keeps the text of a good
+/// file, and one that was written meanwhile is told by its place alone.
+fn at_place(place: &Place, message: &str) -> Diagnostic {
+    let shown = || {
+        let text: Arc<str> = std::fs::read_to_string(&*place.file).ok()?.into();
+        let start: usize = text.split_inclusive('\n').take(place.line - 1).map(str::len).sum();
+        let line = text[start..].lines().next()?;
+        let before = line.chars().take(place.column - 1).map(char::len_utf8).sum::<usize>();
+        let span = start + before..start + line.trim_end().len().max(before);
+        Some(Diagnostic::at(&place.file, &text, span, message.to_owned()))
+    };
+    shown().unwrap_or_else(|| {
+        Diagnostic::about_file(&*place.file, format!("{message} (line {}, column {})", place.line, place.column))
+    })
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::model::{Catalogue, Diagnostic};
 
@@ -22,7 +23,7 @@ pub struct KeepLastGood {
 #[derive(Debug)]
 struct InForce {
     files: BTreeMap<PathBuf, FileRead>,
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
 }
 
 /// What to act on, and what to complain about.
@@ -30,7 +31,7 @@ struct InForce {
 pub struct Loaded {
     /// The services in force; none as long as there never was a read without errors, because acting on the
     /// readable rest would remove what the broken files publish.
-    pub catalogue: Option<Catalogue>,
+    pub catalogue: Option<Arc<Catalogue>>,
     /// What is wrong now.
     pub errors: Vec<Diagnostic>,
     /// Patterns that no file matches now.
@@ -50,22 +51,36 @@ impl KeepLastGood {
         let Some(before) = &self.in_force else {
             if errors.is_empty() {
                 match catalogue(snapshot.files.values()) {
-                    Ok(catalogue) => self.in_force = Some(InForce { files: snapshot.files, catalogue }),
+                    Ok(catalogue) => {
+                        self.in_force = Some(InForce { files: snapshot.files, catalogue: catalogue.into() })
+                    }
                     Err(contradictions) => errors = contradictions,
                 }
             }
             return self.loaded(errors, silent);
         };
         let files = merged(&before.files, snapshot);
+        let is_known = |((path, file), (before, known)): ((&PathBuf, &FileRead), (&PathBuf, &FileRead))| {
+            path == before && file.is(known)
+        };
+        if files.len() == before.files.len() && files.iter().zip(&before.files).all(is_known) {
+            return self.loaded(errors, silent);
+        }
         match catalogue(files.values()) {
-            Ok(catalogue) => self.in_force = Some(InForce { files, catalogue }),
+            Ok(catalogue) => self.in_force = Some(InForce { files, catalogue: catalogue.into() }),
             Err(contradictions) => errors.extend(contradictions),
         }
         self.loaded(errors, silent)
     }
 
+    /// The files in force.
+    pub fn files(&self) -> &BTreeMap<PathBuf, FileRead> {
+        static NOTHING: BTreeMap<PathBuf, FileRead> = BTreeMap::new();
+        self.in_force.as_ref().map_or(&NOTHING, |in_force| &in_force.files)
+    }
+
     fn loaded(&self, errors: Vec<Diagnostic>, silent: Vec<String>) -> Loaded {
-        Loaded { catalogue: self.in_force.as_ref().map(|in_force| in_force.catalogue.clone()), errors, silent }
+        Loaded { catalogue: self.in_force.as_ref().map(|in_force| Arc::clone(&in_force.catalogue)), errors, silent }
     }
 }
 

@@ -11,7 +11,7 @@ pub mod toml_fields;
 mod watch;
 
 pub use duration::parse_duration;
-pub use files::{FileRead, Snapshot, catalogue, read};
+pub use files::{FileRead, Snapshot, catalogue, read, read_again};
 pub use keep_last_good::{KeepLastGood, Loaded};
 pub use pattern::Pattern;
 pub use service_file::{TTL_RANGE, parse};

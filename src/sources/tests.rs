@@ -185,13 +185,15 @@ fn malformed_patterns_are_refused() {
 
 /// Waits for the state and not for the event: a system may report one change as several.
 async fn until_seen(watcher: &mut Watcher, files: &Files, wanted: &[&str]) {
+    let is_seen = |files: &Files| {
+        let catalogue = files.read().catalogue();
+        catalogue.is_ok_and(|seen| seen.keys().map(|key| key.name.as_str()).eq(wanted.iter().copied()))
+    };
     let wait = async {
-        while !files
-            .read()
-            .catalogue()
-            .is_ok_and(|seen| seen.keys().map(|key| key.name.as_str()).eq(wanted.iter().copied()))
-        {
+        watcher.watch();
+        while !is_seen(files) {
             watcher.changed().await;
+            watcher.watch();
         }
     };
     tokio::time::timeout(Duration::from_secs(20), wait).await.unwrap();
@@ -221,6 +223,7 @@ async fn sees_files_written_renamed_and_removed() {
 async fn reading_and_other_files_wake_nobody() {
     let files = Files::new(&[("a.toml", "# a")]);
     let mut watcher = Watcher::new(&files.patterns).unwrap();
+    watcher.watch();
     files.read();
     files.write("notes.txt", "x");
     fs::write(files.path("above.txt"), "x").unwrap();
@@ -243,6 +246,7 @@ async fn survives_its_directory_being_made_anew() {
     let mut watcher = Watcher::new(&files.patterns).unwrap();
     fs::remove_dir_all(files.path("services.d")).unwrap();
     watcher.changed().await;
+    watcher.watch();
     fs::create_dir(files.path("services.d")).unwrap();
     watcher.changed().await;
     files.write("a.toml", &service("a", "host = \"h\""));

@@ -36,11 +36,11 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts watching.
+    /// Starts watching. Waits for the file system.
     ///
     /// # Errors
     /// When the system gives no watcher. A directory that cannot be watched, perhaps because it does not exist
-    /// yet, is no error: its parents are watched too, and every change tries again.
+    /// yet, is no error: its parents are watched too, and [`Self::watch`] tries again.
     pub fn new(patterns: &[Pattern]) -> Result<Self, WatchError> {
         let signal = Arc::new(Notify::new());
         let directories = directories(patterns);
@@ -67,11 +67,11 @@ impl Watcher {
         let began = *self.began.get_or_insert_with(Instant::now);
         while began.elapsed() < PATIENCE && tokio::time::timeout(QUIET, self.signal.notified()).await.is_ok() {}
         self.began = None;
-        // Before the caller reads, so that nothing falls between: a directory made anew has no watch yet.
-        self.watch();
     }
 
-    fn watch(&mut self) {
+    /// Watches what is there now. To be called before every reading, so that nothing falls between: a directory made
+    /// anew has no watch yet. Waits for the file system.
+    pub fn watch(&mut self) {
         let mut wanted = self.directories.clone();
         for directory in self.directories.keys() {
             // The nearest directory above tells when this one is made, removed or replaced.

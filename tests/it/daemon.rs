@@ -4,12 +4,13 @@ use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::support::{
-    Daemon, EXAMPLE, EXAMPLE_RECORDS, Fault, JENKINS, Named, Notify, Proxy, Settings, Workspace, assert_lines, bare,
-    outcome, strings,
+    Daemon, EXAMPLE, EXAMPLE_RECORDS, Fault, HungFile, JENKINS, Named, Notify, Proxy, Settings, Workspace,
+    assert_lines, bare, outcome, strings,
 };
 
 /// With an interval so long that only an event can explain a change, or one so short that nobody waits for it.
@@ -96,6 +97,38 @@ fn a_broken_file_keeps_the_last_good_set() {
     workspace.write_service("jenkins.toml", &changed());
     daemon.wait_for("the mended file's change", || has(&named, CHANGED));
     daemon.wait_until("no error any more", |status| errors(status).is_empty());
+}
+
+#[test]
+fn a_file_system_that_hangs_holds_up_neither_zones_nor_the_end() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let mut daemon = workspace.daemon_on_one_thread();
+    daemon.wait_in_sync();
+    let hung = HungFile::new(&workspace.path().join("services.d/jenkins.toml"));
+    let new = "[[service]]\nname = \"new\"\n[[service.instance]]\nhost = \"ns1\"\nport = 7\n";
+    workspace.write_service("new.toml", new);
+    named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
+    daemon.signal("HUP");
+    let line = "_jenkins._tcp.internal.local. 300 IN SRV 10 10 8080 centos9-vm.internal.local.";
+    daemon.wait_for("the drift to be repaired", || has(&named, line));
+    let late = |status: &Value| strings(&status["source_errors"]).iter().any(|error| error.contains("within 10 s"));
+    let status = daemon.wait_until("the hung file to show", late);
+    assert_eq!(status["services"], 2, "the last good set stays in force");
+    drop(hung);
+    daemon.wait_for("what was written meanwhile", || {
+        has(&named, "_new._tcp.internal.local. 300 IN SRV 0 0 7 ns1.internal.local.")
+    });
+    daemon.wait_in_sync();
+
+    let hung = HungFile::new(&workspace.path().join("services.d/jenkins.toml"));
+    named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
+    daemon.signal("HUP");
+    daemon.wait_for("the drift to be repaired", || has(&named, line));
+    let began = Instant::now();
+    assert_eq!(daemon.stop(), 0);
+    assert!(began.elapsed() < Duration::from_secs(10), "it waited for the file");
+    drop(hung);
 }
 
 #[test]

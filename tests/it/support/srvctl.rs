@@ -190,6 +190,13 @@ impl Workspace {
         Daemon::spawn(command, self.config(), self.daemon_log(), None)
     }
 
+    /// Starts the daemon with one thread for all its tasks, as on the smallest machine.
+    pub(crate) fn daemon_on_one_thread(&self) -> Daemon {
+        let mut command = srvctl();
+        command.env("TOKIO_WORKER_THREADS", "1");
+        Daemon::spawn(command, self.config(), self.daemon_log(), None)
+    }
+
     /// Where the daemons' output goes.
     pub(crate) fn daemon_log(&self) -> PathBuf {
         self.path().join("daemon.log")
