@@ -189,10 +189,8 @@ pub async fn converge(
         }
         guarded = guard(reconciler, orders.accepted);
     }
-    let unmet = match (orders.interrupted)() {
-        true => Vec::new(),
-        false => unmet(reconciler, &guarded, orders, &sent, &pushed),
-    };
+    let is_over = !(orders.interrupted)();
+    let unmet = if is_over { unmet(reconciler, &guarded, orders, &sent, &pushed) } else { Vec::new() };
     Ok(Converged { pushed, guarded, unmet })
 }
 

@@ -266,7 +266,7 @@ impl After<'_> {
 fn additive(update: NameUpdate) -> Option<NameUpdate> {
     let changes: Vec<_> = update.changes.iter().filter_map(keeping).collect();
     let grows = changes.iter().any(|change| !is_marker(change));
-    grows.then(|| NameUpdate { changes, ..update })
+    grows.then_some(NameUpdate { changes, ..update })
 }
 
 /// Whether a set has a record with the same target and port.

@@ -141,10 +141,13 @@ fn one_change_in_a_large_zone_looks_at_a_handful_of_names() {
     assert_eq!(effort(before, &reconciler), (1, 1));
 }
 
+/// A host's number, its weight, and whether the service gives its address.
+type Host = (u8, u16, bool);
+
 /// A step in the life of a small site.
 #[derive(Debug, Clone)]
 enum Event {
-    Service(u8, Option<(Shards, Vec<(u8, u16, bool)>)>),
+    Service(u8, Option<(Shards, Vec<Host>)>),
     /// Somebody adds or deletes an address, a marker, an alias or a delegation.
     Foreign(u8, u8),
     /// What is to do is done.
@@ -161,13 +164,12 @@ fn any_event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn wish(index: u8, shards: Shards, hosts: &[(u8, u16, bool)]) -> Arc<Service> {
+fn wish(index: u8, shards: Shards, hosts: &[Host]) -> Arc<Service> {
     let mut hosts: Vec<_> = hosts.to_vec();
     hosts.sort_unstable();
     hosts.dedup_by_key(|(host, ..)| *host);
-    let one = |&(host, weight, addressed): &(u8, u16, bool)| {
-        instance(&format!("h{host}"), weight, addressed.then_some(u32::from(host)))
-    };
+    let one =
+        |&(host, weight, addressed): &Host| instance(&format!("h{host}"), weight, addressed.then_some(u32::from(host)));
     service(&format!("s{index}"), shards, hosts.iter().map(one).collect())
 }
 
@@ -233,7 +235,7 @@ fn a_service_that_grows_too_large_and_shrinks_again() {
     reconciler.set_service(&own_name, Some(of_size(6)));
     reconciler.examine();
     assert_eq!(reconciler.pending().next(), None, "nothing of it is changed, its hosts neither");
-    assert_eq!(reconciler.conflicts().map(|conflict| conflict.name).collect::<Vec<_>>(), [own_name.clone()]);
+    assert!(reconciler.conflicts().map(|conflict| conflict.name).eq([own_name.clone()]));
     for name in [&own_name, &name("_s._tcp.shard-1")] {
         let adopted = adopt(&owner(), reconciler.desired(), reconciler.live(), name, &AdoptMode::default());
         assert!(adopted.unwrap_err().to_string().contains("has 6 instances"));

@@ -52,7 +52,7 @@ impl KeepLastGood {
             if errors.is_empty() {
                 match catalogue(snapshot.files.values()) {
                     Ok(catalogue) => {
-                        self.in_force = Some(InForce { files: snapshot.files, catalogue: catalogue.into() })
+                        self.in_force = Some(InForce { files: snapshot.files, catalogue: catalogue.into() });
                     }
                     Err(contradictions) => errors = contradictions,
                 }

@@ -47,9 +47,9 @@ fn transfer(named: &Named) -> Zone {
 
 /// A zone's records but for its SOA record, as lines.
 fn lines(zone: &Zone) -> BTreeSet<String> {
-    let sets = zone.names().flat_map(|(name, sets)| sets.iter().map(move |(of_type, set)| (name, of_type, set)));
-    let others = sets.filter(|(_, of_type, _)| **of_type != RecordType::SOA);
-    others.flat_map(|(name, _, set)| set.records(name)).map(|record| record.to_string()).collect()
+    let records = zone.names().flat_map(|(name, sets)| sets.iter().flat_map(|set| set.records(name)));
+    let others = records.filter(|record| record.rdata.record_type() != RecordType::SOA);
+    others.map(|record| record.to_string()).collect()
 }
 
 #[test]

@@ -1,4 +1,7 @@
-//! A TCP proxy on loopback that does to one connection what a bad network does: byte by byte, and on purpose.
+//! A TCP proxy on loopback that does to one exchange what a bad network does: byte by byte, and on purpose.
+//!
+//! An exchange is what the client sends, be it several messages, and what the server answers until the client sends
+//! again.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -10,17 +13,17 @@ use std::time::Duration;
 /// Nothing that is awaited takes longer, on however slow a machine.
 const LIMIT: Duration = Duration::from_mins(1);
 
-/// What happens to one connection.
+/// What happens to one exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Nothing.
     None,
-    /// It is closed when so many bytes of the answer have passed. With 0 the server has done what it was asked,
+    /// The connection is closed when so many bytes of the answer have passed. With 0 the server has done what it was asked,
     /// and the client hears nothing.
     CutAnswer(usize),
     /// The byte of the answer at this offset is changed by exclusive or.
     Flip(usize, u8),
-    /// It is closed when the request comes, and the server never sees it.
+    /// The connection is closed when the request comes, and the server never sees it.
     LoseRequest,
     /// The request waits until [`Proxy::release`].
     HoldRequest,
@@ -40,9 +43,9 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// For the next connections, one each; none after them.
+    /// For the next exchanges, one each; none after them.
     faults: VecDeque<Fault>,
-    /// What passed to the client on the last connection.
+    /// What passed to the client in the last exchange.
     answer: Vec<u8>,
     held: bool,
     released: bool,
@@ -64,12 +67,12 @@ impl Proxy {
         self.address
     }
 
-    /// What happens to the next connections, in order; those after them are left alone.
+    /// What happens to the next exchanges, in order; those after them are left alone.
     pub(crate) fn script(&self, faults: impl IntoIterator<Item = Fault>) {
         self.shared.state.lock().unwrap().faults = faults.into_iter().collect();
     }
 
-    /// What the server said on the last connection, as far as it was passed on.
+    /// What the server said in the last exchange, as far as it was passed on.
     pub(crate) fn answer(&self) -> Vec<u8> {
         self.shared.state.lock().unwrap().answer.clone()
     }
@@ -109,8 +112,6 @@ impl Shared {
             if state.ended {
                 return;
             }
-            let fault = state.faults.pop_front().unwrap_or(Fault::None);
-            state.answer.clear();
             state.open.retain(|stream| stream.peer_addr().is_ok());
             state.open.extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
             drop(state);
@@ -118,15 +119,17 @@ impl Shared {
             let _ = server.set_nodelay(true);
             let pair = (client.try_clone().unwrap(), server.try_clone().unwrap());
             let (up, down) = (Arc::clone(self), Arc::clone(self));
-            thread::spawn(move || up.requests(client, server, fault));
-            thread::spawn(move || down.answers(pair.1, pair.0, fault));
+            let exchange = Arc::new(Mutex::new(Exchange { fault: Fault::None, passed: 0, answered: true }));
+            let same = Arc::clone(&exchange);
+            thread::spawn(move || up.requests(client, server, &exchange));
+            thread::spawn(move || down.answers(pair.1, pair.0, &same));
         }
     }
 
-    fn requests(&self, mut client: TcpStream, mut server: TcpStream, fault: Fault) {
+    fn requests(&self, mut client: TcpStream, mut server: TcpStream, exchange: &Mutex<Exchange>) {
         let mut buffer = vec![0; 65536];
         while let Ok(length @ 1..) = client.read(&mut buffer) {
-            match fault {
+            match self.asked(exchange) {
                 Fault::LoseRequest => break,
                 Fault::HoldRequest => self.hold(),
                 _ => {}
@@ -138,6 +141,17 @@ impl Shared {
         close(&client, &server);
     }
 
+    /// What happens to the exchange that the client has begun, or goes on with.
+    fn asked(&self, exchange: &Mutex<Exchange>) -> Fault {
+        let mut exchange = exchange.lock().unwrap();
+        if exchange.answered {
+            let mut state = self.state.lock().unwrap();
+            state.answer.clear();
+            *exchange = Exchange { fault: state.faults.pop_front().unwrap_or(Fault::None), passed: 0, answered: false };
+        }
+        exchange.fault
+    }
+
     fn hold(&self) {
         let mut state = self.state.lock().unwrap();
         state.held = true;
@@ -145,24 +159,37 @@ impl Shared {
         drop(self.changed.wait_while(state, |state| !state.released && !state.ended).unwrap());
     }
 
-    fn answers(&self, mut server: TcpStream, mut client: TcpStream, fault: Fault) {
+    fn answers(&self, mut server: TcpStream, mut client: TcpStream, exchange: &Mutex<Exchange>) {
         let mut buffer = vec![0; 65536];
-        let mut passed = 0;
         while let Ok(length @ 1..) = server.read(&mut buffer) {
+            let mut exchange = exchange.lock().unwrap();
+            let (fault, passed) = (exchange.fault, exchange.passed);
             let mut chunk = &mut buffer[..length];
             match fault {
                 Fault::CutAnswer(at) => chunk = &mut chunk[..length.min(at - passed)],
                 Fault::Flip(at, mask) if (passed..passed + length).contains(&at) => chunk[at - passed] ^= mask,
                 _ => {}
             }
-            passed += chunk.len();
+            exchange.passed += chunk.len();
+            exchange.answered = true;
+            let is_cut = fault == Fault::CutAnswer(exchange.passed);
+            drop(exchange);
             self.state.lock().unwrap().answer.extend_from_slice(chunk);
-            if client.write_all(chunk).is_err() || fault == Fault::CutAnswer(passed) {
+            if client.write_all(chunk).is_err() || is_cut {
                 break;
             }
         }
         close(&client, &server);
     }
+}
+
+/// The exchange under way on one connection.
+struct Exchange {
+    fault: Fault,
+    /// Bytes of the answer that have passed.
+    passed: usize,
+    /// Whether an answer has begun; what the client sends next begins another exchange.
+    answered: bool,
 }
 
 fn close(client: &TcpStream, server: &TcpStream) {
