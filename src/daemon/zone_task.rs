@@ -114,7 +114,10 @@ impl ZoneTask {
         };
         let reading = match memory.to_read {
             ToRead::Nothing => return Ok(()),
-            ToRead::Serial if self.session.serial().await? == reconciler.live().serial() => Reading::Unchanged,
+            // When it cannot be asked for over UDP, TCP may still work, or tells better why not.
+            ToRead::Serial if self.session.serial().await.ok() == Some(reconciler.live().serial()) => {
+                Reading::Unchanged
+            }
             ToRead::Serial | ToRead::Changes => cycle::refresh(&mut self.session, reconciler).await?,
             ToRead::Zone => {
                 reconciler.replace_zone(self.session.transfer().await?);

@@ -198,23 +198,23 @@ impl After<'_> {
 
     /// Records that a change takes away.
     ///
-    /// A target that goes is removed, whatever comes in its place: Prometheus drops it. Another priority or weight
-    /// leaves the target where it is. Of addresses and texts only a smaller number counts: the host or the service
-    /// is there afterwards, at another address or described by other words.
+    /// A target that goes is removed, whatever comes in its place: Prometheus drops it, and a list of other hosts is
+    /// as good as none when the list is wrong. Another port, priority or weight on the same host is a change. Of
+    /// addresses and texts only a smaller number counts: the host or the service is there afterwards.
     fn shrinkage(&self, change: &Change) -> usize {
-        let fewer = size(change.before.as_ref()).saturating_sub(size(change.after.as_ref()));
-        if is_marker(change) || change.key.record_type != RecordType::SRV {
-            return if is_marker(change) { 0 } else { fewer };
-        }
-        let gone: Vec<_> = change.operations().0;
-        let stays = |rdata: &Rdata| change.after.as_ref().is_some_and(|after| has_instance(after, rdata));
-        let gone: Vec<_> = gone.into_iter().filter(|rdata| !stays(rdata)).collect();
-        if gone.is_empty() {
+        if is_marker(change) {
             return 0;
         }
-        let elsewhere = self.other_shards(&change.key);
-        let is_moved = |rdata: &Rdata| elsewhere.iter().any(|set| has_instance(set, rdata));
-        gone.into_iter().filter(|rdata| !is_moved(rdata)).count()
+        if change.key.record_type != RecordType::SRV {
+            return size(change.before.as_ref()).saturating_sub(size(change.after.as_ref()));
+        }
+        let (gone, mut new) = change.operations();
+        let mut unreplaced: Vec<_> = gone.into_iter().filter(|gone| !takes_place(&mut new, gone)).collect();
+        if !unreplaced.is_empty() {
+            let elsewhere = self.other_shards(&change.key);
+            unreplaced.retain(|gone| !elsewhere.iter().any(|set| has_instance(set, gone)));
+        }
+        unreplaced.len()
     }
 
     /// The SRV records under the other names of the same service, those that are there now and afterwards.
@@ -267,6 +267,15 @@ fn additive(update: NameUpdate) -> Option<NameUpdate> {
     let changes: Vec<_> = update.changes.iter().filter_map(keeping).collect();
     let grows = changes.iter().any(|change| !is_marker(change));
     grows.then_some(NameUpdate { changes, ..update })
+}
+
+/// Takes a record out of the new ones that is about the same target.
+fn takes_place(new: &mut Vec<&Rdata>, gone: &Rdata) -> bool {
+    let is_about = |new: &&Rdata| {
+        new.srv_target().zip(gone.srv_target()).is_some_and(|(new, gone)| new.eq_ignore_ascii_case(gone))
+    };
+    let at = new.iter().position(is_about);
+    at.map(|at| new.swap_remove(at)).is_some()
 }
 
 /// Whether a set has a record with the same target and port.

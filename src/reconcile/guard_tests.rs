@@ -187,6 +187,14 @@ fn other_targets_are_removals_of_those_that_were_there() {
     let held = judge(&wanting(targets(20..40, 0)), &live, 30, None).held.unwrap();
     assert_eq!(held.reasons, [HoldReason::TooMuch { removed: 20, owned: 20, percent: 30 }]);
     assert_eq!(judge(&wanting(targets(0..20, 7)), &live, 0, None).held, None, "another weight is no other target");
+    let on = |hosts: std::ops::Range<usize>, port| {
+        let srv = move |index| Rdata::srv(&crate::model::Srv { priority: 0, weight: 0, port, target: host(index) });
+        hosts.map(srv)
+    };
+    let other_port = Rrset::new(300, on(0..20, 9200)).unwrap();
+    assert_eq!(judge(&wanting(other_port), &live, 0, None).held, None, "nor is another port on the same host");
+    let both = Rrset::new(300, on(0..10, 9100).chain(on(0..10, 9200))).unwrap();
+    assert_eq!(judge(&wanting(both), &live, 30, None).held.unwrap().removed, 10, "ten hosts are gone");
     assert_eq!(judge(&wanting(targets(3..23, 0)), &live, 30, None).held, None, "three of twenty");
 }
 
