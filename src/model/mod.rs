@@ -12,6 +12,7 @@ mod server;
 mod service;
 mod sets;
 mod status;
+mod table;
 mod zone;
 
 pub use delta::{Change, Line};

@@ -318,6 +318,13 @@ impl Ord for Name {
         if Arc::ptr_eq(&self.0, &other.0) {
             return Ordering::Equal;
         }
+        // Most names that are compared stand side by side below the same one.
+        if let (Some(parent), Some(others)) = (self.strip_first(), other.strip_first())
+            && parent == others
+        {
+            let (label, others_label) = (self.label_at(0), other.label_at(0));
+            return label.iter().map(u8::to_ascii_lowercase).cmp(others_label.iter().map(u8::to_ascii_lowercase));
+        }
         // Few names have more than 12 labels, and none more than 127.
         let short = self.compare::<12>(other);
         short.or_else(|| self.compare::<128>(other)).expect("a name has at most 127 labels")

@@ -3,18 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::delta::Change;
+use super::marker::Marker;
 use super::name::Name;
 use super::rdata::{Rdata, RecordType};
 use super::rrset::{Record, Rrset};
 use super::sets::Sets;
+use super::table::Table;
 
 /// What a server holds for one zone: every RRset by owner name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
     origin: Name,
     serial: u32,
-    names: BTreeMap<Name, Sets>,
+    names: Table,
     records: usize,
+    /// How many names below the apex have an NS or DNAME set, and hide what is below them.
+    hiding: usize,
 }
 
 /// A difference that does not fit the zone that it is applied to: one of them is wrong, and nobody knows which.
@@ -31,7 +35,7 @@ pub enum Mismatch {
 impl Zone {
     /// A zone without records, at serial 0.
     pub fn empty(origin: Name) -> Self {
-        Self { origin, serial: 0, names: BTreeMap::new(), records: 0 }
+        Self { origin, serial: 0, names: Table::default(), records: 0, hiding: 0 }
     }
 
     /// The apex name.
@@ -64,15 +68,24 @@ impl Zone {
         self.names.get(name)
     }
 
-    /// All owner names in canonical order, with their RRsets.
-    pub fn names(&self) -> impl Iterator<Item = (&Name, &Sets)> {
-        self.names.iter()
+    /// What is at the ownership marker of a name.
+    pub fn marker_of(&self, name: &Name) -> Option<&Sets> {
+        self.names.marker_of(name)
     }
 
-    /// Every name at or below one, in canonical order.
-    pub fn names_within(&self, ancestor: &Name) -> impl Iterator<Item = &Name> {
-        let below = self.names.range(ancestor..).map(|(name, _)| name);
-        below.take_while(move |name| name.is_within(ancestor))
+    /// All owner names in canonical order, with their RRsets. For people and for small zones: it sorts.
+    pub fn names(&self) -> impl Iterator<Item = (Name, &Sets)> {
+        self.names.sorted().into_iter()
+    }
+
+    /// Every name that exists or that has a marker, in no order, and the markers' own names not among them.
+    pub fn unmarked_names(&self) -> impl Iterator<Item = &Name> {
+        self.names.names()
+    }
+
+    /// Whether there are delegations or DNAMEs, which hide what is below them.
+    pub fn hides_names(&self) -> bool {
+        self.hiding > 0
     }
 
     /// Adds one record. The apex SOA sets the serial. The first TTL of a set counts: servers send one TTL per RRset
@@ -85,7 +98,7 @@ impl Zone {
         let ttl = there.as_ref().map_or(ttl, |set| set.ttl);
         let rdatas = there.iter().flat_map(Rrset::rdatas).cloned().chain([rdata]);
         let set = Rrset::new(ttl, rdatas);
-        self.put(name, |sets| sets.with(record_type, set));
+        self.put(&name, |sets| sets.with(record_type, set));
     }
 
     /// Makes one change, as a server would: the RRset becomes `after`.
@@ -93,7 +106,7 @@ impl Zone {
         for rdata in change.after.iter().flat_map(Rrset::rdatas) {
             self.note_serial(&change.key.name, rdata);
         }
-        self.put(change.key.name.clone(), |sets| sets.with(change.key.record_type, change.after.clone()));
+        self.put(&change.key.name, |sets| sets.with(change.key.record_type, change.after.clone()));
     }
 
     /// Makes one difference sequence of an incremental transfer (RFC 1995 section 4): first everything in `deleted`
@@ -102,21 +115,19 @@ impl Zone {
     /// # Errors
     /// When it does not fit. The zone is a mixture then, and must not be used any more.
     pub fn advance(&mut self, deleted: &[Record], added: &[Record], soa: &Record) -> Result<Vec<Name>, Mismatch> {
-        let mut by_name: BTreeMap<&Name, [Vec<&Record>; 2]> = BTreeMap::new();
-        for (side, records) in [deleted, added].into_iter().enumerate() {
-            for record in records {
-                by_name.entry(&record.name).or_default()[side].push(record);
-            }
-        }
-        let mut touched = Vec::with_capacity(by_name.len());
-        for (name, [deleted, added]) in by_name {
-            let sets = changed(self.names.get(name).unwrap_or(&Sets::none()), &deleted, &added)?;
-            self.put(name.clone(), |_| sets);
+        let (deleted, added) = (by_name(deleted), by_name(added));
+        let (mut deletes, mut adds) = (deleted.chunk_by(same_name).peekable(), added.chunk_by(same_name).peekable());
+        let mut touched = Vec::new();
+        while let Some(name) = first_name(deletes.peek(), adds.peek()) {
+            let gone = deletes.next_if(|records| records[0].name == *name).unwrap_or_default();
+            let come = adds.next_if(|records| records[0].name == *name).unwrap_or_default();
+            let sets = changed(self.names.get(name), gone, come)?;
+            self.put(name, |_| sets);
             touched.push(name.clone());
         }
         let soa_set = Rrset::new(soa.ttl, [soa.rdata.clone()]);
         self.note_serial(&soa.name, &soa.rdata);
-        self.put(soa.name.clone(), |sets| sets.with(RecordType::SOA, soa_set));
+        self.put(&soa.name, |sets| sets.with(RecordType::SOA, soa_set));
         Ok(touched)
     }
 
@@ -129,25 +140,39 @@ impl Zone {
     }
 
     /// Exchanges what is at a name.
-    fn put(&mut self, name: Name, exchange: impl FnOnce(&Sets) -> Sets) {
-        let before = self.names.get(&name);
-        let after = exchange(before.unwrap_or(&Sets::none()));
-        self.records -= before.map_or(0, Sets::record_count);
-        self.records += after.record_count();
-        if after.is_empty() {
-            self.names.remove(&name);
-        } else if let Some(slot) = self.names.get_mut(&name) {
-            *slot = after;
-        } else {
-            self.names.insert(name, after);
+    fn put(&mut self, name: &Name, exchange: impl FnOnce(&Sets) -> Sets) {
+        let after = exchange(self.names.get(name).unwrap_or(&Sets::none()));
+        let hides = |sets: &Sets| sets.contains(RecordType::NS) || sets.contains(RecordType::DNAME);
+        let (more, hiding) = (after.record_count(), hides(&after));
+        let before = self.names.put(name, after);
+        self.records = self.records + more - before.record_count();
+        if *name != self.origin {
+            self.hiding = self.hiding + usize::from(hiding) - usize::from(hides(&before));
         }
     }
 }
 
+/// The records sorted by name, otherwise in their order; a server tells them by name already.
+fn by_name(records: &[Record]) -> Vec<&Record> {
+    let mut sorted: Vec<_> = records.iter().collect();
+    sorted.sort_by(|one, other| one.name.cmp(&other.name));
+    sorted
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as chunk_by wants it")]
+fn same_name(one: &&Record, other: &&Record) -> bool {
+    one.name == other.name
+}
+
+fn first_name<'r>(deletes: Option<&&[&'r Record]>, adds: Option<&&[&'r Record]>) -> Option<&'r Name> {
+    let name = |records: &&[&'r Record]| &records[0].name;
+    deletes.map(name).into_iter().chain(adds.map(name)).min()
+}
+
 /// The sets of one name after a difference.
-fn changed(before: &Sets, deleted: &[&Record], added: &[&Record]) -> Result<Sets, Mismatch> {
-    let mut sets: BTreeMap<RecordType, (u32, Vec<Rdata>)> =
-        before.iter().map(|set| (set.record_type(), (set.ttl, set.rdatas().to_vec()))).collect();
+fn changed(before: Option<&Sets>, deleted: &[&Record], added: &[&Record]) -> Result<Sets, Mismatch> {
+    let there = before.into_iter().flat_map(Sets::iter);
+    let mut sets: BTreeMap<_, _> = there.map(|set| (set.record_type(), (set.ttl, set.rdatas().to_vec()))).collect();
     for record in deleted {
         let rdatas = sets.get_mut(&record.rdata.record_type()).map(|(_, rdatas)| rdatas);
         let at = rdatas.as_ref().and_then(|rdatas| rdatas.binary_search(&record.rdata).ok());
@@ -216,18 +241,14 @@ impl ZoneBuilder {
     /// The zone.
     pub fn finish(mut self) -> Zone {
         self.settle();
-        if !self.names.is_sorted_by(|(one, _), (next, _)| one < next) {
-            self.names.sort_by(|(one, _), (other, _)| one.cmp(other));
-            self.names.dedup_by(|(later, more), (first, sets)| {
-                let same = first == later;
-                if same {
-                    *sets = merged(sets, more);
-                }
-                same
-            });
+        let mut zone = Zone { serial: self.serial, ..Zone::empty(self.origin) };
+        let is_marker = |(name, _): &&(Name, Sets)| Marker::marked_name(name).is_some();
+        zone.names.reserve(self.names.len() - self.names.iter().filter(is_marker).count());
+        for (name, sets) in self.names {
+            // A name comes in one piece from every server that we know.
+            zone.put(&name, |there| if there.is_empty() { sets } else { merged(there, &sets) });
         }
-        let records = self.names.iter().map(|(_, sets)| sets.record_count()).sum();
-        Zone { origin: self.origin, serial: self.serial, names: self.names.into_iter().collect(), records }
+        zone
     }
 
     fn settle(&mut self) {
@@ -314,15 +335,25 @@ mod tests {
         }
 
         #[test]
-        fn names_within_are_those_below(hosts in proptest::collection::vec("[ab](\\.[ab]){0,2}", 0..12)) {
-            let mut live = zone(&[]);
-            for host in hosts {
-                let name = format!("{host}.internal.local").parse().unwrap();
-                live.insert(Record { name, ..record(0, 300, 1) });
+        fn a_table_is_what_a_map_is(puts in proptest::collection::vec(("(_srvctl\\.){0,2}[ab]", any::<bool>()), 0..30)) {
+            let (mut live, mut model) = (zone(&[]), BTreeMap::new());
+            for (host, there) in puts {
+                let name: Name = format!("{host}.internal.local").parse().unwrap();
+                let set = there.then(|| Rrset::new(300, [Rdata::a([10, 0, 0, 1].into())])).flatten();
+                live.put(&name, |sets| sets.with(RecordType::A, set));
+                model.remove(&name);
+                if there {
+                    model.insert(name, 1);
+                }
+                let found: BTreeMap<_, _> = live.names().map(|(name, sets)| (name, sets.record_count())).collect();
+                prop_assert_eq!(&found, &model);
+                prop_assert_eq!(live.record_count(), model.len());
+                for name in model.keys() {
+                    prop_assert!(live.at(name).is_some());
+                    let marker = Marker::name_for(name).unwrap();
+                    prop_assert_eq!(live.marker_of(name), live.at(&marker));
+                }
             }
-            let ancestor: Name = "a.internal.local".parse().unwrap();
-            let expected: Vec<_> = live.names().map(|(name, _)| name).filter(|name| name.is_within(&ancestor)).collect();
-            prop_assert_eq!(live.names_within(&ancestor).collect::<Vec<_>>(), expected);
         }
     }
 }

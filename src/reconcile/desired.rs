@@ -166,6 +166,11 @@ impl Desired {
         names
     }
 
+    /// Whether a name is one of [`names`](Self::names).
+    pub(super) fn contains(&self, name: &Name) -> bool {
+        self.hosts.contains_key(name) || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
+    }
+
     /// Those of [`names`](Self::names) at or below one.
     pub(super) fn names_within(&self, ancestor: &Name) -> impl Iterator<Item = &Name> {
         let services = self.services.range(ancestor..).map(|(name, _)| name);

@@ -75,6 +75,9 @@ pub(super) fn unpublishable(live: &Zone, name: &Name) -> Option<Obstacle> {
     if let Some(alias) = first(name, RecordType::CNAME) {
         return Some(Obstacle::Alias(alias));
     }
+    if !live.hides_names() {
+        return None;
+    }
     let mut ancestor = Some(name.clone());
     while let Some(at) = ancestor.filter(|at| at.is_within(live.origin())) {
         let delegated = (at != *live.origin()).then(|| first(&at, RecordType::NS)).flatten();

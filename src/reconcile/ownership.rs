@@ -17,15 +17,19 @@ pub(super) enum Ownership {
 
 /// Reads the marker of a name.
 pub(super) fn of(owner: &OwnerId, live: &Zone, name: &Name) -> Ownership {
-    let Ok(marker_name) = Marker::name_for(name) else { return Ownership::Nobody };
-    let Some(rrset) = live.rrset(&marker_name, RecordType::TXT) else { return Ownership::Nobody };
+    let Some(rrset) = live.marker_of(name).and_then(|marker| marker.get(RecordType::TXT)) else {
+        return Ownership::Nobody;
+    };
     let obstacle = match rrset.rdatas() {
         [one] => match Marker::from_rdata(one) {
             Ok(marker) if marker.owner == *owner => return Ownership::Ours(marker.types, rrset),
             Ok(marker) => Obstacle::OtherOwner(marker.owner),
             Err(error) => Obstacle::DamagedMarker(error.to_string()),
         },
-        several => Obstacle::DamagedMarker(format!("there are {} TXT records at {marker_name}", several.len())),
+        several => {
+            let marker_name = Marker::name_for(name).unwrap_or_else(|_| name.clone());
+            Obstacle::DamagedMarker(format!("there are {} TXT records at {marker_name}", several.len()))
+        }
     };
     Ownership::InTheWay(obstacle, rrset)
 }
@@ -63,8 +67,7 @@ pub(super) fn owned_at(owner: &OwnerId, live: &Zone, name: &Name) -> Option<Owne
 
 /// What is ours in a zone, in canonical order.
 pub fn owned(owner: &OwnerId, live: &Zone) -> Vec<OwnedName> {
-    let marked = live.names().filter_map(|(name, _)| Marker::marked_name(name));
-    let mut owned: Vec<_> = marked.filter_map(|name| owned_at(owner, live, &name)).collect();
+    let mut owned: Vec<_> = live.unmarked_names().filter_map(|name| owned_at(owner, live, name)).collect();
     owned.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     owned
 }

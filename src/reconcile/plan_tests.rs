@@ -242,7 +242,7 @@ proptest! {
             for rrset in sets.iter() {
                 let key = RrsetKey::new(name.clone(), rrset.record_type());
                 if !was_ours.contains(&key) {
-                    prop_assert_eq!(after.rrset(name, rrset.record_type()), Some(rrset), "foreign {:?}", key);
+                    prop_assert_eq!(after.rrset(&name, rrset.record_type()), Some(rrset), "foreign {:?}", key);
                 }
             }
         }

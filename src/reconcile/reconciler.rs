@@ -122,11 +122,11 @@ impl Reconciler {
         for record in records() {
             let hides = [RecordType::NS, RecordType::DNAME].contains(&record.rdata.record_type());
             if hides && record.name != *self.live.origin() {
-                self.dirty.extend(self.live.names_within(&record.name).map(marked));
+                let below = |name: &&Name| name.is_within(&record.name);
+                self.dirty.extend(self.live.unmarked_names().filter(below).cloned());
                 self.dirty.extend(self.desired.names_within(&record.name).cloned());
                 let planned = self.pending.range(&record.name..).map(|(name, _)| name);
                 let hindered = self.conflicts.range(&record.name..).map(|(name, _)| name);
-                let below = |name: &&Name| name.is_within(&record.name);
                 self.dirty.extend(planned.take_while(below).chain(hindered.take_while(below)).cloned());
             }
         }
@@ -213,11 +213,12 @@ impl Reconciler {
         self.joint.clear();
         self.untouched.clear();
         self.dirty = self.desired.names().cloned().collect();
-        for name in self.live.names().filter_map(|(name, _)| Marker::marked_name(name)) {
-            let before = self.holdings.names;
-            self.holdings.enter(&self.owner, &self.live, &name);
-            if self.holdings.names > before {
-                self.dirty.insert(name);
+        let mut held = self.holdings.names;
+        for name in self.live.unmarked_names() {
+            self.holdings.enter(&self.owner, &self.live, name);
+            let is_ours = self.holdings.names > std::mem::replace(&mut held, self.holdings.names);
+            if is_ours && !self.desired.contains(name) {
+                self.dirty.insert(name.clone());
             }
         }
         self.examine();

@@ -47,7 +47,7 @@ fn transfer(named: &Named) -> Zone {
 
 /// A zone's records but for its SOA record, as lines.
 fn lines(zone: &Zone) -> BTreeSet<String> {
-    let records = zone.names().flat_map(|(name, sets)| sets.iter().flat_map(|set| set.records(name)));
+    let records = zone.names().flat_map(|(name, sets)| sets.iter().flat_map(move |set| set.records(&name)));
     let others = records.filter(|record| record.rdata.record_type() != RecordType::SOA);
     others.map(|record| record.to_string()).collect()
 }
