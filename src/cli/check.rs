@@ -23,8 +23,8 @@ struct Report {
 #[derive(Serialize)]
 struct Error {
     file: String,
-    line: Option<usize>,
-    column: Option<usize>,
+    line: Option<u32>,
+    column: Option<u32>,
     message: String,
     help: Option<String>,
 }

@@ -10,6 +10,16 @@ pub(super) fn line(text: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
+/// Many lines on standard output, in one piece.
+pub(super) fn lines(lines: impl IntoIterator<Item = impl Display>) {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for text in lines {
+        if writeln!(out, "{text}").is_err() {
+            break;
+        }
+    }
+}
+
 /// JSON on standard output: indented, one document.
 pub(super) fn json(value: &impl serde::Serialize) {
     match serde_json::to_string_pretty(value) {

@@ -114,12 +114,10 @@ pub(super) fn show(primary: &Primary, plan: &Plan) {
     };
     let head = format!("zone {} at {}, serial {}: {summary}", plan.zone, primary.server(), plan.serial);
     output::line(paint.strong(head));
-    for update in &plan.updates {
-        output::line("");
-        for line in update.changes.iter().flat_map(Change::lines) {
-            output::line(painted(paint, &line));
-        }
-    }
+    output::lines(plan.updates.iter().flat_map(|update| {
+        let changes = update.changes.iter().flat_map(Change::lines).map(|line| painted(paint, &line));
+        std::iter::once(String::new()).chain(changes)
+    }));
     if !plan.conflicts.is_empty() {
         output::line("");
     }

@@ -17,7 +17,7 @@ use crate::reconcile::{Desired, Guarded, PlanId, Reconciler, guard};
 /// name first, taken from the old one then), and others because somebody else changed a name under it.
 const ROUNDS: usize = 4;
 /// Names that are sent before the zone is read back: that many updates' effects have room in memory.
-const NAMES_AT_ONCE: usize = 8192;
+const NAMES_AT_ONCE: usize = 50_000;
 
 /// Reads a whole zone and compares it with what it shall hold.
 ///

@@ -12,9 +12,9 @@ pub struct Place {
     /// The file as the person named it.
     pub file: Arc<str>,
     /// Line, from 1.
-    pub line: usize,
+    pub line: u32,
     /// Column in characters, from 1.
-    pub column: usize,
+    pub column: u32,
 }
 
 impl Place {
@@ -44,7 +44,8 @@ impl LineIndex {
     pub fn place(&self, file: &Arc<str>, text: &str, offset: usize) -> Place {
         let line = self.line(offset);
         let before = text.get(self.0[line - 1]..offset).unwrap_or_default();
-        Place { file: Arc::clone(file), line, column: before.chars().count() + 1 }
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Place { file: Arc::clone(file), line: number(line), column: number(before.chars().count() + 1) }
     }
 }
 

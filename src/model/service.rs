@@ -6,6 +6,8 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::diagnostic::Place;
 use super::name::{Name, NameError};
 
@@ -132,7 +134,7 @@ pub struct Instance {
     /// SRV weight.
     pub weight: u16,
     /// Addresses to publish for the host; empty when somebody else publishes them.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: SmallVec<[IpAddr; 1]>,
     /// Where a person wrote it.
     pub place: Place,
 }

@@ -19,6 +19,8 @@ const OPCODE_UPDATE: u16 = 5 << 11;
 pub enum Prerequisite {
     /// No RRset of this name and type exists (section 2.4.3).
     Absent(RrsetKey),
+    /// No record of any type is at the name (section 2.4.5): one question in place of one for each type.
+    Unused(Name),
     /// The RRset exists and holds exactly this data, TTL apart (section 2.4.2).
     Exactly(RrsetKey, Rrset),
 }
@@ -60,6 +62,11 @@ impl NameUpdate {
         for prerequisite in &self.prerequisites {
             match prerequisite {
                 Prerequisite::Absent(key) => each(Section::Prerequisite, reference(key, CLASS_NONE, 0, &[])),
+                Prerequisite::Unused(name) => {
+                    let record_type = RecordType::ANY;
+                    let nothing = RecordRef { name, record_type, class: CLASS_NONE, ttl: 0, rdata: &[] };
+                    each(Section::Prerequisite, nothing);
+                }
                 Prerequisite::Exactly(key, rrset) => {
                     for rdata in rrset.rdatas() {
                         each(Section::Prerequisite, reference(key, CLASS_IN, 0, rdata.as_wire()));

@@ -93,19 +93,19 @@ impl Planner<'_> {
         let kept: BTreeSet<_> = owned.iter().copied().filter(|owned| wanted.contains_key(owned)).collect();
         let types: BTreeSet<_> = kept.union(&claimed).copied().collect();
         (
-            self.update(name, wanted, Ours { owned: &owned, claimed: &claimed, types, marker: marker.as_ref() }),
+            self.update(name, wanted, &Ours { owned: &owned, claimed: &claimed, types, marker: marker.as_ref() }),
             obstacles,
         )
     }
 
-    fn update(&self, name: &Name, wanted: &Wanted, ours: Ours<'_>) -> Option<NameUpdate> {
+    fn update(&self, name: &Name, wanted: &Wanted, ours: &Ours<'_>) -> Option<NameUpdate> {
         let marker_name = Marker::name_for(name).ok()?;
         let mut changes = Vec::new();
         for &record_type in ours.owned.union(ours.claimed) {
             let key = RrsetKey::new(name.clone(), record_type);
             changes.extend(Change::between(key, self.live.rrset(name, record_type).as_ref(), wanted.get(&record_type)));
         }
-        let after = (!ours.types.is_empty()).then(|| Marker { owner: self.owner.clone(), types: ours.types });
+        let after = (!ours.types.is_empty()).then(|| Marker { owner: self.owner.clone(), types: ours.types.clone() });
         let after = after.and_then(|marker| ownership::marker_rrset(&marker, self.marker_ttl, ours.marker));
         let marker_key = RrsetKey::new(marker_name, RecordType::TXT);
         changes.extend(Change::between(marker_key.clone(), ours.marker, after.as_ref()));
@@ -116,12 +116,19 @@ impl Planner<'_> {
             None => Prerequisite::Absent(marker_key),
             Some(marker) => Prerequisite::Exactly(marker_key, marker.clone()),
         };
+        let prerequisites = std::iter::once(guard).chain(self.vacancies(name, ours)).collect();
+        Some(NameUpdate { name: name.clone(), prerequisites, changes })
+    }
+
+    /// That what is to be claimed is still free.
+    fn vacancies(&self, name: &Name, ours: &Ours<'_>) -> Vec<Prerequisite> {
+        if ours.marker.is_none() && self.live.at(name).is_none() {
+            return vec![Prerequisite::Unused(name.clone())];
+        }
         // BIND drops what is added beside an alias and says NOERROR; the marker would then stand alone.
         let alias = ours.marker.is_none().then_some(&RecordType::CNAME);
         let absent = ours.claimed.iter().chain(alias);
-        let absent = absent.map(|&absent| Prerequisite::Absent(RrsetKey::new(name.clone(), absent)));
-        let prerequisites = std::iter::once(guard).chain(absent).collect();
-        Some(NameUpdate { name: name.clone(), prerequisites, changes })
+        absent.map(|&absent| Prerequisite::Absent(RrsetKey::new(name.clone(), absent))).collect()
     }
 
     /// Which wanted types are free to be claimed, and which foreign RRsets are in the way.

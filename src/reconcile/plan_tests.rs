@@ -74,9 +74,17 @@ fn claims_a_free_name_with_its_marker() {
             r#"+ _srvctl._j._tcp.internal.local. 300 IN TXT "v=1 owner=me types=SRV,TXT""#,
         ]
     );
-    let absent = |owner_name: &str, record_type| Prerequisite::Absent(RrsetKey::new(name(owner_name), record_type));
     assert_eq!(
         plan.updates[0].prerequisites,
+        [
+            Prerequisite::Absent(RrsetKey::new(name("_srvctl._j._tcp"), RecordType::TXT)),
+            Prerequisite::Unused(name("_j._tcp"))
+        ]
+    );
+    let beside = zone([record("_j._tcp", 300, Rdata::from_wire(RecordType::HINFO, [0, 0]))]);
+    let absent = |owner_name: &str, record_type| Prerequisite::Absent(RrsetKey::new(name(owner_name), record_type));
+    assert_eq!(
+        super::plan(&owner(), &desired, &beside).updates[0].prerequisites,
         [
             absent("_srvctl._j._tcp", RecordType::TXT),
             absent("_j._tcp", RecordType::TXT),

@@ -12,7 +12,7 @@ use super::holdings::Holdings;
 use super::obstacle::{Conflict, Obstacle};
 use super::plan::{self, Plan, Step};
 use super::shards;
-use crate::model::{MAX_SHARDS, Marker, Mismatch, Name, OwnerId, Record, RecordType, Service, Sets, Zone};
+use crate::model::{MAX_SHARDS, Marker, Mismatch, Name, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone};
 use crate::protocol::update::NameUpdate;
 
 /// How much was looked at since the start; what a change costs is told in these, and not in time.
@@ -233,10 +233,25 @@ impl Reconciler {
 
     fn examine_name(&mut self, name: &Name) {
         let wanted = self.desired.at(name);
+        if self.is_plain_addition(name, &wanted) {
+            self.count(name, &wanted);
+            self.pending.insert(name.clone(), Pending { deletes: false, joint: None });
+            self.conflicts.remove(name);
+            return;
+        }
         let is_untouched = || self.desired.is_frozen(name) || self.untouched.values().any(|all| all.contains(name));
         let step = if wanted.is_empty() && is_untouched() { Step::default() } else { self.step(name, &wanted) };
         self.count(name, &wanted);
         self.settle(name, step, false);
+    }
+
+    /// Whether it is plain that a name is to be added, without a look at how: nothing is there or in the way, and it
+    /// is far from too large.
+    fn is_plain_addition(&self, name: &Name, wanted: &Wanted) -> bool {
+        const FEW: usize = 100;
+        let free = self.live.at(name).is_none() && self.live.marker_of(name).is_none() && !self.live.hides_names();
+        let small = |set: &Rrset| set.rdatas().len() <= FEW && set.record_type() != RecordType::TXT;
+        free && !wanted.is_empty() && wanted.values().all(small) && Marker::name_for(name).is_ok()
     }
 
     fn examine_service(&mut self, own_name: &Name) {

@@ -66,7 +66,7 @@ impl Wish {
                 port: srv.port.try_into().unwrap(),
                 priority: srv.priority,
                 weight: srv.weight,
-                addresses: Vec::new(),
+                addresses: smallvec::SmallVec::new(),
                 place: place(),
             }
         };

@@ -1,11 +1,14 @@
 //! Reads the service files, and merges what they say into one catalogue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::Metadata;
 use std::io::ErrorKind;
+use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::model::{Catalogue, Diagnostic, Instance, Name, Place, Service};
@@ -39,6 +42,8 @@ struct Stamp {
     changed: (i64, i64),
 }
 
+/// As many files as are read sooner than a thread is started.
+const FEW_FILES: usize = 16;
 /// Coarser time stamps than this are not believed in.
 const COARSEST: Duration = Duration::from_secs(2);
 
@@ -99,12 +104,11 @@ pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
 
 /// The same, with what is known from before taken as it is where the file system says that the file is the same still.
 pub fn read_again(patterns: &[Pattern], zones: &[Name], known: &BTreeMap<PathBuf, FileRead>) -> Snapshot {
-    let read_file = |path: &Path| read_file(path, zones, known.get(path));
     let mut snapshot = Snapshot::default();
+    let mut paths = BTreeSet::new();
     for pattern in patterns {
         if let Some(path) = pattern.literal() {
-            let file = read_file(path).unwrap_or_else(|| broken(path, "does not exist"));
-            snapshot.files.insert(path.to_owned(), file);
+            paths.insert((path.to_owned(), Named::ByItself));
             continue;
         }
         let directory = pattern.directory();
@@ -119,11 +123,9 @@ pub fn read_again(patterns: &[Pattern], zones: &[Name], known: &BTreeMap<PathBuf
                 Err(error) => {
                     snapshot.unknown.insert(error.path().to_owned(), unreadable(error.path(), error.error()));
                 }
-                Ok(path) if path.is_dir() || snapshot.files.contains_key(&path) => {}
+                Ok(path) if path.is_dir() => {}
                 Ok(path) => {
-                    if let Some(file) = read_file(&path) {
-                        snapshot.files.insert(path, file);
-                    }
+                    paths.insert((path, Named::ByPattern));
                 }
             }
         }
@@ -131,7 +133,43 @@ pub fn read_again(patterns: &[Pattern], zones: &[Name], known: &BTreeMap<PathBuf
             snapshot.silent.push(pattern.to_string());
         }
     }
+    snapshot.files = read_all(paths.into_iter().collect(), zones, known);
     snapshot
+}
+
+/// How a file came to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Named {
+    ByPattern,
+    /// Then it must exist.
+    ByItself,
+}
+
+/// Reads files, several at once when they are many.
+fn read_all(
+    paths: Vec<(PathBuf, Named)>,
+    zones: &[Name],
+    known: &BTreeMap<PathBuf, FileRead>,
+) -> BTreeMap<PathBuf, FileRead> {
+    let read = |(path, named): (PathBuf, Named)| {
+        let file = read_file(&path, zones, known.get(&path));
+        let missing = || (named == Named::ByItself).then(|| broken(&path, "does not exist"));
+        let file = file.or_else(missing)?;
+        Some((path, file))
+    };
+    let readers = thread::available_parallelism().map_or(1, NonZero::get).min(paths.len() / FEW_FILES + 1);
+    if readers == 1 {
+        return paths.into_iter().filter_map(read).collect();
+    }
+    let share = paths.len().div_ceil(readers);
+    let mut paths = paths.into_iter();
+    thread::scope(|scope| {
+        let shares = (0..readers).map(|_| paths.by_ref().take(share).collect::<Vec<_>>());
+        let readers: Vec<_> =
+            shares.map(|share| scope.spawn(move || share.into_iter().filter_map(read).collect::<Vec<_>>())).collect();
+        let done = readers.into_iter().map(|reader| reader.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        done.flatten().collect()
+    })
 }
 
 /// None when the file is gone.
@@ -258,9 +296,9 @@ impl<'a> Merge<'a> {
 fn at_place(place: &Place, message: &str) -> Diagnostic {
     let shown = || {
         let text: Arc<str> = std::fs::read_to_string(&*place.file).ok()?.into();
-        let start: usize = text.split_inclusive('\n').take(place.line - 1).map(str::len).sum();
+        let start: usize = text.split_inclusive('\n').take(place.line as usize - 1).map(str::len).sum();
         let line = text[start..].lines().next()?;
-        let before = line.chars().take(place.column - 1).map(char::len_utf8).sum::<usize>();
+        let before = line.chars().take(place.column as usize - 1).map(char::len_utf8).sum::<usize>();
         let span = start + before..start + line.trim_end().len().max(before);
         Some(Diagnostic::at(&place.file, &text, span, message.to_owned()))
     };

@@ -6,17 +6,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use notify::event::{AccessKind, AccessMode, EventKind};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::pattern::Pattern;
 
-/// Silence that ends a change: editors write a new file and rename it, which is several events.
+/// Silence that ends a change, while a file is being written: its end is told as well.
 const QUIET: Duration = Duration::from_millis(200);
+/// Silence that ends a change when no file is being written: more may be renamed at the same time.
+const QUIET_WHEN_WHOLE: Duration = Duration::from_millis(10);
 /// Longest wait for silence, so that a file written without pause cannot hold back the others.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -30,6 +33,8 @@ pub struct WatchError(#[source] notify::Error);
 pub struct Watcher {
     system: RecommendedWatcher,
     signal: Arc<Notify>,
+    /// Whether the last that was told of is a file in the middle of being written.
+    unfinished: Arc<AtomicBool>,
     directories: Directories,
     /// When the change that is being waited out began; kept here so that dropping the future loses nothing.
     began: Option<Instant>,
@@ -45,14 +50,17 @@ impl Watcher {
         let signal = Arc::new(Notify::new());
         let directories = directories(patterns);
         let interest = Interest { patterns: patterns.to_vec(), directories: directories.keys().cloned().collect() };
-        let bell = Arc::clone(&signal);
+        let unfinished = Arc::new(AtomicBool::new(false));
+        let (bell, writing) = (Arc::clone(&signal), Arc::clone(&unfinished));
         let system = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| interest.in_event(&event)) {
-                bell.notify_one();
+            if event.as_ref().is_ok_and(|event| !interest.in_event(event)) {
+                return;
             }
+            writing.store(event.is_ok_and(|event| is_unfinished(event.kind)), Ordering::Relaxed);
+            bell.notify_one();
         })
         .map_err(WatchError)?;
-        let mut watcher = Self { system, signal, directories, began: None };
+        let mut watcher = Self { system, signal, unfinished, directories, began: None };
         watcher.watch();
         Ok(watcher)
     }
@@ -65,7 +73,8 @@ impl Watcher {
             self.signal.notified().await;
         }
         let began = *self.began.get_or_insert_with(Instant::now);
-        while began.elapsed() < PATIENCE && tokio::time::timeout(QUIET, self.signal.notified()).await.is_ok() {}
+        let quiet = || if self.unfinished.load(Ordering::Relaxed) { QUIET } else { QUIET_WHEN_WHOLE };
+        while began.elapsed() < PATIENCE && timeout(quiet(), self.signal.notified()).await.is_ok() {}
         self.began = None;
     }
 
@@ -87,6 +96,12 @@ impl Watcher {
             }
         }
     }
+}
+
+/// Whether more will be told about the same file: one that is made or written is closed later, one that is renamed or
+/// removed is not.
+fn is_unfinished(kind: EventKind) -> bool {
+    matches!(kind, EventKind::Create(_) | EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Any))
 }
 
 /// Absolute paths, and whether what is below them matters too.

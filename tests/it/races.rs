@@ -99,7 +99,7 @@ fn contested_service(name: &str, state: &State) -> Service {
         port: state.port.try_into().unwrap(),
         priority: 0,
         weight: 0,
-        addresses: Vec::new(),
+        addresses: [].into_iter().collect(),
         place: place(),
     };
     let zone = "internal.local".parse().unwrap();

@@ -151,6 +151,7 @@ fn instances(fields: &mut Fields<'_, '_>, zone: Option<&Name>, zones: &[Name]) -
     }
     let mut instances: Vec<_> = instances?.into_iter().collect::<Option<_>>()?;
     instances.sort_by(|one, other| one.host.cmp(&other.host));
+    instances.shrink_to_fit();
     Some(instances)
 }
 
@@ -178,7 +179,7 @@ fn instance(
     } else {
         seen.insert((host.clone(), port), place.clone());
     }
-    Some(Instance { host, port, priority, weight, addresses: addresses?, place })
+    Some(Instance { host, port, priority, weight, addresses: addresses?.into(), place })
 }
 
 fn small(fields: &mut Fields<'_, '_>, key: &'static str) -> u16 {
