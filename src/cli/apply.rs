@@ -29,8 +29,8 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
         output::error("no plan with this id is held now; `srvctl plan` shows what is");
         return Exit::Failed;
     }
-    let reports: Vec<_> = results.iter().map(|(primary, result)| report(primary, result)).collect();
     if args.format.json {
+        let reports: Vec<_> = results.iter().map(|(primary, result)| report(primary, result)).collect();
         output::json(&Reports { zones: &reports });
     } else {
         results.iter().for_each(|(primary, result)| show(primary, result));

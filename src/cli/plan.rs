@@ -21,8 +21,8 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
         Err(exit) => return exit,
     };
     let surveys = survey_zones(&config, desired, None).await;
-    let reports: Vec<_> = surveys.iter().map(|(primary, result)| ZoneReport::of_survey(primary, result)).collect();
     if format.json {
+        let reports: Vec<_> = surveys.iter().map(|(primary, result)| ZoneReport::of_survey(primary, result)).collect();
         output::json(&Reports { zones: &reports });
     } else {
         for (primary, result) in &surveys {

@@ -2,7 +2,7 @@
 //!
 //! Decides nothing about records: that is [`crate::reconcile`].
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -211,7 +211,7 @@ fn unmet(reconciler: &Reconciler, guarded: &Guarded, orders: Orders<'_>, sent: &
 
 /// The wishes that were sent, as digests: of a large plan they take little room.
 #[derive(Default)]
-struct Sent(BTreeMap<Name, u64>);
+struct Sent(HashMap<Name, u64>);
 
 impl Sent {
     fn note(&mut self, update: &NameUpdate) {

@@ -167,7 +167,7 @@ impl ZoneTask {
     async fn converge(&mut self, memory: &mut Memory) -> Result<(), DnsError> {
         let Knowledge::Everything(reconciler) = &mut memory.knowledge else { return Ok(()) };
         if tracing::enabled!(tracing::Level::DEBUG) {
-            let updates = reconciler.pending().filter_map(|name| reconciler.update(name));
+            let updates = reconciler.pending().into_iter().filter_map(|name| reconciler.update(&name));
             for line in updates.flat_map(|update| update.changes).flat_map(|change| change.lines().collect::<Vec<_>>())
             {
                 tracing::debug!(zone = %self.session.primary().zone(), "{line}");

@@ -307,9 +307,11 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for byte in &*self.0 {
-            state.write_u8(byte.to_ascii_lowercase());
-        }
+        let mut folded = [0; MAX_NAME];
+        let folded = &mut folded[..self.0.len()];
+        folded.copy_from_slice(&self.0);
+        folded.make_ascii_lowercase();
+        state.write(folded);
     }
 }
 

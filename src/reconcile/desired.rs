@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::refusal::Refusal;
@@ -38,9 +39,9 @@ pub struct Desired {
     /// Which of them this is about.
     index: usize,
     /// Every service that has records in this zone, by its own name, be it published in this zone or another.
-    services: BTreeMap<Name, Publication>,
+    services: HashMap<Name, Publication>,
     /// Every host in this zone for which services give addresses, with their own names.
-    hosts: BTreeMap<Name, SmallVec<[Name; 1]>>,
+    hosts: HashMap<Name, SmallVec<[Name; 1]>>,
     /// Sources from which nothing came at all: then removals are for a person to accept.
     pub missing_sources: Vec<String>,
     /// Records of no service.
@@ -85,8 +86,8 @@ impl Desired {
         Self {
             zones,
             index,
-            services: BTreeMap::new(),
-            hosts: BTreeMap::new(),
+            services: HashMap::new(),
+            hosts: HashMap::new(),
             missing_sources: Vec::new(),
             #[cfg(test)]
             fixed: BTreeMap::new(),
@@ -157,7 +158,7 @@ impl Desired {
         }
     }
 
-    /// Every name at which something is wanted or refused, shards apart.
+    /// Every name at which something is wanted or refused, shards apart, in no order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         let services = self.services.iter().filter(|(_, publication)| self.is_home(&publication.service));
         let names = services.map(|(own_name, _)| own_name).chain(self.hosts.keys());
@@ -169,14 +170,6 @@ impl Desired {
     /// Whether a name is one of [`names`](Self::names).
     pub(super) fn contains(&self, name: &Name) -> bool {
         self.hosts.contains_key(name) || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
-    }
-
-    /// Those of [`names`](Self::names) at or below one.
-    pub(super) fn names_within(&self, ancestor: &Name) -> impl Iterator<Item = &Name> {
-        let services = self.services.range(ancestor..).map(|(name, _)| name);
-        let hosts = self.hosts.range(ancestor..).map(|(name, _)| name);
-        let below = move |name: &&Name| name.is_within(ancestor);
-        services.take_while(below).chain(hosts.take_while(below))
     }
 
     /// What is wanted at a name. A spread or refused service's own records are not among it.

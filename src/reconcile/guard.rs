@@ -107,7 +107,7 @@ impl Guarded {
     /// The names at which something may be done now, in canonical order.
     pub fn names(&self, reconciler: &Reconciler) -> Vec<Name> {
         match self.allowed {
-            Allowed::Everything => reconciler.pending().cloned().collect(),
+            Allowed::Everything => reconciler.pending(),
             Allowed::Additions => self.due(reconciler).map(|update| update.name).collect(),
             Allowed::Nothing => Vec::new(),
         }
@@ -124,7 +124,7 @@ impl Guarded {
 
     /// What may be done now, in canonical order of names, made one by one as it is asked for.
     pub fn due<'r>(&'r self, reconciler: &'r Reconciler) -> impl Iterator<Item = NameUpdate> + 'r {
-        reconciler.pending().filter_map(|name| self.update(reconciler, name))
+        reconciler.pending().into_iter().filter_map(|name| self.update(reconciler, &name))
     }
 }
 

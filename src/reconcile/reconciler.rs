@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use super::desired::{Desired, Wanted};
 use super::holdings::Holdings;
 use super::obstacle::{Conflict, Obstacle};
@@ -33,7 +35,7 @@ pub struct Reconciler {
     holdings: Holdings,
     /// Names to be examined: something changed there.
     dirty: BTreeSet<Name>,
-    pending: BTreeMap<Name, Pending>,
+    pending: HashMap<Name, Pending>,
     conflicts: BTreeMap<Name, Vec<Obstacle>>,
     /// Services whose names were seen together when they were last examined, by their own names.
     joint: BTreeSet<Name>,
@@ -60,7 +62,7 @@ impl Reconciler {
             live,
             holdings: Holdings::default(),
             dirty: BTreeSet::new(),
-            pending: BTreeMap::new(),
+            pending: HashMap::new(),
             conflicts: BTreeMap::new(),
             joint: BTreeSet::new(),
             untouched: BTreeMap::new(),
@@ -122,15 +124,18 @@ impl Reconciler {
         for record in records() {
             let hides = [RecordType::NS, RecordType::DNAME].contains(&record.rdata.record_type());
             if hides && record.name != *self.live.origin() {
-                let below = |name: &&Name| name.is_within(&record.name);
-                self.dirty.extend(self.live.unmarked_names().filter(below).cloned());
-                self.dirty.extend(self.desired.names_within(&record.name).cloned());
-                let planned = self.pending.range(&record.name..).map(|(name, _)| name);
-                let hindered = self.conflicts.range(&record.name..).map(|(name, _)| name);
-                self.dirty.extend(planned.take_while(below).chain(hindered.take_while(below)).cloned());
+                self.dirty.extend(
+                    self.known_names().filter(|name| name.is_within(&record.name)).cloned().collect::<Vec<_>>(),
+                );
             }
         }
         Ok(())
+    }
+
+    /// Every name at which something is there, wanted or planned.
+    fn known_names(&self) -> impl Iterator<Item = &Name> {
+        let planned = self.pending.keys().chain(self.conflicts.keys());
+        self.live.unmarked_names().chain(self.desired.names()).chain(planned)
     }
 
     /// Exchanges a desired service, by its own name, for another version of it or for nothing. Call
@@ -160,8 +165,10 @@ impl Reconciler {
     }
 
     /// Names at which something is to do, in canonical order.
-    pub fn pending(&self) -> impl Iterator<Item = &Name> {
-        self.pending.keys()
+    pub fn pending(&self) -> Vec<Name> {
+        let mut names: Vec<_> = self.pending.keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 
     /// Whether something is to do at a name.
@@ -174,10 +181,12 @@ impl Reconciler {
         self.pending.len()
     }
 
-    /// Those of them where records are deleted.
+    /// What is to do at those of them where records are deleted.
     pub(super) fn deleting(&self) -> impl Iterator<Item = NameUpdate> {
         let deleting = self.pending.iter().filter(|(_, pending)| pending.deletes);
-        deleting.filter_map(|(name, _)| self.update(name))
+        let mut names: Vec<_> = deleting.map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.into_iter().filter_map(|name| self.update(name))
     }
 
     /// What is to do at a name.
@@ -199,7 +208,7 @@ impl Reconciler {
         Plan {
             zone: self.live.origin().clone(),
             serial: self.live.serial(),
-            updates: self.pending().filter_map(|name| self.update(name)).collect(),
+            updates: self.pending().iter().filter_map(|name| self.update(name)).collect(),
             conflicts: self.conflicts().collect(),
             owned_names: self.holdings.names,
             owned_records: self.holdings.records,

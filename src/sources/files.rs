@@ -1,6 +1,6 @@
 //! Reads the service files, and merges what they say into one catalogue.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::num::NonZero;
@@ -242,7 +242,7 @@ struct Merge<'a> {
     /// By owner name, which compares without case.
     services: BTreeMap<Name, &'a Arc<Service>>,
     /// The first instance that gives addresses to the host.
-    hosts: BTreeMap<&'a Name, &'a Instance>,
+    hosts: HashMap<&'a Name, &'a Instance>,
     errors: Vec<Diagnostic>,
 }
 
