@@ -136,7 +136,9 @@ async fn generation(
         let _ = api_stop.wait_for(|&stop| stop).await;
     };
     tasks.start("api", api::serve(socket.listener()?, status.subscribe(), until_stopped));
-    start_reconcilers(config, &mut tasks, &Ports { woken, stopped, status: Arc::clone(&status) });
+    let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
+    let ports = Ports { inboxes: inboxes.clone(), woken, stopped, status: Arc::clone(&status) };
+    start_reconcilers(config, &mut tasks, &ports);
     let summary = format!("{} zones, socket {}", config.zones.len(), config.api.socket.display());
     systemd::ready(&summary);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
@@ -145,7 +147,7 @@ async fn generation(
         tracing::warn!("{warning}");
     }
 
-    let loaded = Loaded { path, config, socket: &socket, wake, status, summary };
+    let loaded = Loaded { path, config, socket: &socket, wake, inboxes, status, summary };
     let next = loaded.until_next(outside, &mut tasks).await;
     if matches!(next, Ok(Next::Stop)) {
         systemd::stopping();
@@ -162,13 +164,15 @@ async fn generation(
 
 /// What every task gets.
 struct Ports {
+    /// Of every zone's task, in the configuration's order.
+    inboxes: Vec<Arc<Inbox>>,
     woken: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
     status: Arc<watch::Sender<DaemonStatus>>,
 }
 
 fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
-    let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
+    let inboxes = &ports.inboxes;
     let sources = SourceTask {
         patterns: config.services.clone(),
         zones: config.zone_names(),
@@ -180,7 +184,7 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
     };
     tasks.start("sources", sources.run());
     let policies: Arc<[ZonePolicy]> = policies(config).into();
-    for (index, (zone, inbox)) in config.zones.iter().zip(&inboxes).enumerate() {
+    for (index, (zone, inbox)) in config.zones.iter().zip(inboxes).enumerate() {
         let task = ZoneTask {
             index,
             session: Session::new(zone.primary()),
@@ -192,7 +196,7 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
         };
         tasks.start("zone", task.run(Desired::nothing(Arc::clone(&policies), index)));
     }
-    for (address, zones) in notify_task::by_address(config.zones.iter().zip(&inboxes)) {
+    for (address, zones) in notify_task::by_address(config.zones.iter().zip(inboxes)) {
         let task = NotifyTask { address, zones, stop: ports.stopped.clone(), status: Arc::clone(&ports.status) };
         tasks.start("notify", task.run());
     }
@@ -204,6 +208,7 @@ struct Loaded<'a> {
     config: &'a Config,
     socket: &'a Socket,
     wake: watch::Sender<u64>,
+    inboxes: Vec<Arc<Inbox>>,
     status: Arc<watch::Sender<DaemonStatus>>,
     summary: String,
 }
@@ -234,6 +239,7 @@ impl Loaded<'_> {
             Ok(None) => {
                 tracing::info!("reading everything again");
                 self.wake.send_modify(|wakes| *wakes += 1);
+                self.inboxes.iter().for_each(|inbox| inbox.put(|news| news.full_check = true));
                 None
             }
             Err(problem) => {

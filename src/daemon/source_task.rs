@@ -50,10 +50,7 @@ impl SourceTask {
                 biased;
                 _ = self.stop.wait_for(|&stop| stop) => return,
                 changed = self.wake.changed() => match changed {
-                    Ok(()) => {
-                        reader.trusts_stamps = false;
-                        self.inboxes.iter().for_each(|inbox| inbox.put(|news| news.full_check = true));
-                    }
+                    Ok(()) => reader.trusts_stamps = false,
                     Err(_) => return,
                 },
                 () = reader.file_changed() => {}

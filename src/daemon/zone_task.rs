@@ -21,6 +21,9 @@ use crate::model::{DaemonStatus, Outcome, OwnerId, Serial, ZoneStatus};
 use crate::protocol::update::NameUpdate;
 use crate::reconcile::{Desired, Reconciler, SetAside};
 
+/// How long word of changes is not believed after it was wrong. Anybody can send it in the primary's name.
+const DOUBT: Duration = Duration::from_secs(1);
+
 /// The ports of one zone's task.
 pub(super) struct ZoneTask {
     /// The zone's place in the configuration and in the status.
@@ -50,6 +53,10 @@ struct Memory {
     confirmed: Instant,
     /// What has to be read before anything is sent.
     to_read: ToRead,
+    /// Word of a change that was none came a moment ago: until then further word waits.
+    doubt: Option<Instant>,
+    /// Word of a change that waits.
+    doubted: bool,
     aside: SetAside,
     backoff: Backoff,
 }
@@ -74,6 +81,8 @@ impl ZoneTask {
             knowledge: Knowledge::Nothing(desired),
             confirmed: Instant::now(),
             to_read: ToRead::Zone,
+            doubt: None,
+            doubted: false,
             aside: SetAside::default(),
             backoff: Backoff::default(),
         };
@@ -106,13 +115,15 @@ impl ZoneTask {
         let reconciler = match &mut memory.knowledge {
             Knowledge::Everything(reconciler) => reconciler,
             Knowledge::Nothing(desired) | Knowledge::Wishes(desired) => {
-                let found = cycle::survey(&mut self.session, self.owner.clone(), desired.clone()).await?;
-                memory.knowledge = Knowledge::Everything(Box::new(found));
+                let zone = self.session.transfer().await?;
+                let compared = Reconciler::new(self.owner.clone(), desired.take(), zone);
+                memory.knowledge = Knowledge::Everything(Box::new(compared));
                 self.has_read(memory, Reading::Whole);
                 return Ok(());
             }
         };
-        let reading = match memory.to_read {
+        let asked = memory.to_read;
+        let reading = match asked {
             ToRead::Nothing => return Ok(()),
             // When it cannot be asked for over UDP, TCP may still work, or tells better why not.
             ToRead::Serial if self.session.serial().await.ok() == Some(reconciler.live().serial()) => {
@@ -124,6 +135,9 @@ impl ZoneTask {
                 Reading::Whole
             }
         };
+        if asked == ToRead::Changes {
+            memory.doubt = (reading == Reading::Unchanged).then(|| Instant::now() + DOUBT);
+        }
         self.has_read(memory, reading);
         Ok(())
     }
@@ -147,8 +161,7 @@ impl ZoneTask {
         match result {
             Ok(()) => {
                 memory.backoff.reset();
-                let retry = memory.aside.next_retry().map(|at| Duration::from_secs(at.saturating_sub(now()).max(1)));
-                retry.map_or(self.interval, |retry| retry.min(self.interval))
+                memory.wait(self.interval)
             }
             Err(error) => {
                 // Whatever was sent may or may not have been made.
@@ -250,7 +263,9 @@ impl Memory {
                 reconciler.examine();
                 let live = Serial(reconciler.live().serial());
                 let is_new = |serial: u32| Serial(serial) != live && !live.is_newer_than(Serial(serial));
-                if news.notified.is_some_and(|notified| notified.serial.is_none_or(is_new)) {
+                self.doubted |= news.notified.is_some_and(|notified| notified.serial.is_none_or(is_new));
+                if self.doubted && self.doubt.is_none_or(|doubt| doubt <= Instant::now()) {
+                    self.doubted = false;
                     self.to_read = self.to_read.max(ToRead::Changes);
                 }
             }
@@ -261,22 +276,31 @@ impl Memory {
                 desired.missing_sources = news.missing_sources.unwrap_or_default();
             }
         }
-        if known && let Knowledge::Nothing(desired) = &self.knowledge {
-            self.knowledge = Knowledge::Wishes(desired.clone());
+        if known && let Knowledge::Nothing(desired) = &mut self.knowledge {
+            self.knowledge = Knowledge::Wishes(desired.take());
         }
         if news.full_check {
             self.to_read = ToRead::Zone;
         }
     }
 
+    /// How long there is nothing to do unless something comes: the primary is asked on the interval, whatever came
+    /// meanwhile, and what is set aside is tried again when it is due.
+    fn wait(&self, interval: Duration) -> Duration {
+        let poll = interval.saturating_sub(self.confirmed.elapsed());
+        let retry = self.aside.next_retry().map(|at| Duration::from_secs(at.saturating_sub(now()).max(1)));
+        let doubt = self.doubt.filter(|_| self.doubted).map(|doubt| doubt.saturating_duration_since(Instant::now()));
+        retry.into_iter().chain(doubt).fold(poll, Duration::min)
+    }
+
     /// A zone that nobody could ask about for longer than its SOA record allows (EXPIRE) is not known any more.
     fn expire(&mut self) {
-        let Knowledge::Everything(reconciler) = &self.knowledge else { return };
+        let Knowledge::Everything(reconciler) = &mut self.knowledge else { return };
         let limit = reconciler.live().expire().map(|seconds| Duration::from_secs(seconds.into()));
         if limit.is_some_and(|limit| self.confirmed.elapsed() > limit) {
             let zone = reconciler.live().origin();
             tracing::warn!(%zone, "the primary has not been heard for longer than the zone's EXPIRE: it is read anew");
-            self.knowledge = Knowledge::Wishes(reconciler.desired().clone());
+            self.knowledge = Knowledge::Wishes(reconciler.take_desired());
         }
     }
 }

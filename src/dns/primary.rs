@@ -1,6 +1,6 @@
 //! The zone's primary server: reading the zone, updating it, asking for its serial.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hickory_net::client::{Client, ClientHandle};
@@ -135,15 +135,26 @@ impl Primary {
         let answer = self.verified(&mut verifier, &answer, POLLING)?;
         let answer = Message::parse(&answer).map_err(|source| self.unreadable(POLLING, source))?;
         let serial = answer.answers.iter().find_map(|record| record.rdata.soa_serial());
-        serial.ok_or_else(|| {
-            let why = format!("the answer has no SOA record ({})", Rcode(answer.rcode()));
-            DnsError::Serial { zone: self.zone.clone(), server: self.server.clone(), why }
-        })
+        serial.ok_or_else(|| self.no_serial(format!("the answer has no SOA record ({})", Rcode(answer.rcode()))))
     }
 
     async fn serial_over_udp(&self) -> Result<u32, DnsError> {
-        let failed = |why: String| DnsError::Serial { zone: self.zone.clone(), server: self.server.clone(), why };
-        let address = connection::addresses(&self.server).await?[0];
+        let mut result = Err(self.no_serial("the server has no address".to_owned()));
+        for address in connection::addresses(&self.server).await? {
+            result = self.serial_from(address).await;
+            if result.is_ok() {
+                break;
+            }
+        }
+        result
+    }
+
+    fn no_serial(&self, why: String) -> DnsError {
+        DnsError::Serial { zone: self.zone.clone(), server: self.server.clone(), why }
+    }
+
+    async fn serial_from(&self, address: SocketAddr) -> Result<u32, DnsError> {
+        let failed = |why| self.no_serial(why);
         let stream = UdpClientStream::builder(address, TokioRuntimeProvider::new()).build();
         let (mut client, background) = Client::<TokioRuntimeProvider>::from_sender(stream);
         let name =

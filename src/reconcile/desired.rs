@@ -94,6 +94,13 @@ impl Desired {
         }
     }
 
+    /// All of it, of which nothing stays here.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let nothing = Self::nothing(Arc::clone(&self.zones), self.index);
+        std::mem::replace(self, nothing)
+    }
+
     /// What holds for the zone.
     pub fn policy(&self) -> &ZonePolicy {
         &self.zones[self.index]

@@ -82,6 +82,12 @@ impl Reconciler {
         &self.desired
     }
 
+    /// What the zone shall hold, of which nothing stays here.
+    #[must_use]
+    pub fn take_desired(&mut self) -> Desired {
+        self.desired.take()
+    }
+
     /// How much was looked at since the start.
     pub fn effort(&self) -> Effort {
         self.effort
