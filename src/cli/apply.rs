@@ -103,7 +103,7 @@ fn report(primary: &Primary, result: &Result<Applied, DnsError>) -> ZoneReport {
         Ok(applied) => applied,
         Err(error) => return ZoneReport::of_error(primary, error),
     };
-    let mut report = ZoneReport::of_plan(primary, planned).with_held(&converged.guarded);
+    let mut report = ZoneReport::of_plan(primary, planned).with_held(left, &converged.guarded);
     report.in_sync = left.is_in_sync();
     report.applied = Some(AppliedReport {
         records_added: converged.pushed.added,

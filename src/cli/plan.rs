@@ -10,9 +10,9 @@ use super::exit::Exit;
 use super::output::Paint;
 use super::{load, output};
 use crate::config::Config;
-use crate::daemon::cycle;
+use crate::daemon::{cycle, held};
 use crate::dns::{DnsError, Primary, Session};
-use crate::model::{Change, Line, Name, OwnerId, RecordType, Rrset};
+use crate::model::{Change, HeldStatus, Line, Name, OwnerId, RecordType, Rrset};
 use crate::reconcile::{Conflict, Desired, Guarded, Plan, PlanId, Reconciler, guard, losing_names};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
@@ -161,7 +161,7 @@ pub(super) struct ZoneReport {
     pub(super) in_sync: bool,
     changes: Vec<ChangeReport>,
     conflicts: Vec<NameReport>,
-    held: Option<HeldReport>,
+    held: Option<HeldStatus>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) applied: Option<AppliedReport>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,27 +176,6 @@ struct ChangeReport {
     record_type: RecordType,
     before: Option<Rrset>,
     after: Option<Rrset>,
-}
-
-/// What the guard holds back.
-#[derive(Serialize)]
-struct HeldReport {
-    id: String,
-    reasons: Vec<String>,
-    removed: usize,
-    additions_proceed: bool,
-}
-
-impl HeldReport {
-    fn of(guarded: &Guarded) -> Option<Self> {
-        let held = guarded.held.as_ref()?;
-        Some(Self {
-            id: held.id.to_string(),
-            reasons: held.reasons.iter().map(ToString::to_string).collect(),
-            removed: held.removed,
-            additions_proceed: held.additions_proceed,
-        })
-    }
 }
 
 /// A name and what is the matter with it.
@@ -217,7 +196,9 @@ pub(super) struct AppliedReport {
 impl ZoneReport {
     pub(super) fn of_survey(primary: &Primary, result: &Result<Survey, DnsError>) -> Self {
         match result {
-            Ok(survey) => Self::of_plan(primary, &survey.reconciler.plan()).with_held(&survey.guarded),
+            Ok(survey) => {
+                Self::of_plan(primary, &survey.reconciler.plan()).with_held(&survey.reconciler, &survey.guarded)
+            }
             Err(error) => Self::of_error(primary, error),
         }
     }
@@ -243,8 +224,8 @@ impl ZoneReport {
         }
     }
 
-    pub(super) fn with_held(mut self, guarded: &Guarded) -> Self {
-        self.held = HeldReport::of(guarded);
+    pub(super) fn with_held(mut self, reconciler: &Reconciler, guarded: &Guarded) -> Self {
+        self.held = held(reconciler, guarded);
         self
     }
 

@@ -18,6 +18,7 @@ mod systemd;
 pub mod verification;
 mod zone_task;
 
+pub use report::held;
 pub use source_task::policies;
 
 use std::io;

@@ -10,8 +10,8 @@ pub(super) fn problems(reconciler: &Reconciler, aside: &SetAside) -> Vec<String>
     conflicts.chain(refused).collect()
 }
 
-/// What the guard holds.
-pub(super) fn held(reconciler: &Reconciler, guarded: &Guarded) -> Option<HeldStatus> {
+/// What the guard holds, for people and for JSON.
+pub fn held(reconciler: &Reconciler, guarded: &Guarded) -> Option<HeldStatus> {
     let held = guarded.held.as_ref()?;
     Some(HeldStatus {
         id: held.id.to_string(),
@@ -19,5 +19,6 @@ pub(super) fn held(reconciler: &Reconciler, guarded: &Guarded) -> Option<HeldSta
         removed: held.removed,
         names: losing_names(reconciler).into_iter().map(|(name, _)| name).collect(),
         additions_proceed: held.additions_proceed,
+        no_room: held.full.clone(),
     })
 }

@@ -63,6 +63,8 @@ pub struct HeldStatus {
     pub names: Vec<Name>,
     /// Whether the plan's additions are made all the same.
     pub additions_proceed: bool,
+    /// Names whose additions wait all the same: there is no room for them beside what is to go.
+    pub no_room: Vec<Name>,
 }
 
 /// The NOTIFY messages (RFC 1996) of one zone since the daemon started.

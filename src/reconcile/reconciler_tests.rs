@@ -246,6 +246,35 @@ fn a_service_that_grows_too_large_and_shrinks_again() {
     assert!(reconciler.live().at(&name("h3")).is_none() && reconciler.is_in_sync());
 }
 
+/// Refused is the service as a whole, and its hosts belong to it wherever they are.
+#[test]
+fn hosts_of_a_refused_service_in_another_zone_are_left_alone() {
+    let policy = |name: &str| ZonePolicy {
+        name: name.parse().unwrap(),
+        ttl: 300,
+        max_records_per_rrset: 2,
+        max_delete_percent: 100,
+    };
+    let zones: Arc<[ZonePolicy]> = [policy("example.com"), policy(ZONE)].into();
+    let mut desired = Desired::nothing(zones, 1);
+    let own_name = "_s._tcp.example.com".parse().unwrap();
+    let elsewhere = |size: u32| {
+        let instances = (0..size).map(|host| instance(&format!("h{host}"), 0, Some(host))).collect();
+        let here = service("s", Shards::Off, instances);
+        let key = ServiceKey { zone: "example.com".parse().unwrap(), ..here.key.clone() };
+        Some(Arc::new(Service { key, ..(*here).clone() }))
+    };
+    desired.set(&own_name, elsewhere(2));
+    let mut reconciler = Reconciler::new(owner(), desired, empty_zone());
+    settle(&mut reconciler);
+    reconciler.set_service(&own_name, elsewhere(3));
+    reconciler.examine();
+    assert!(reconciler.is_in_sync(), "neither published nor deleted: {:?}", reconciler.plan());
+    reconciler.set_service(&own_name, None);
+    reconciler.examine();
+    assert_eq!(reconciler.pending(), [name("h0"), name("h1")]);
+}
+
 #[test]
 fn a_difference_that_does_not_fit_is_told() {
     let mut reconciler = large();
