@@ -43,7 +43,7 @@ impl Verdict {
     /// The verdict on a reply with NOERROR. Prometheus does not tell the second from the third case.
     pub(super) fn of_noerror(name: &str, reply: Reply) -> Self {
         let answers = &reply.message.answers;
-        if answers.iter().any(|record| Found::in_record(&record.rdata).is_some()) {
+        if answers.iter().any(|record| makes_target(record.record_type())) {
             return Self::Records(Answer { name: name.to_owned(), reply });
         }
         let why = if answers.is_empty() { Emptiness::NoData } else { Emptiness::NoTarget };
@@ -121,13 +121,21 @@ impl Answer {
     /// Every record there counts, whatever type was asked for and whosever it is; the other sections never
     /// do. `port` is the configured one: it goes with addresses, MX and NS, while SRV brings its own.
     pub fn targets(&self, port: u16) -> Vec<Target> {
-        let found = self.reply.message.answers.iter().filter_map(|record| Found::in_record(&record.rdata));
-        found.map(|found| found.into_target(&self.name, port)).collect()
+        self.found().map(|found| found.into_target(&self.name, port)).collect()
+    }
+
+    /// The addresses of these targets.
+    pub fn addresses(&self, port: u16) -> impl Iterator<Item = String> {
+        self.found().map(move |found| found.address(port))
+    }
+
+    fn found(&self) -> impl Iterator<Item = Found> {
+        self.reply.message.answers.iter().filter_map(|record| Found::in_record(&record.rdata))
     }
 
     /// The records of the answer section that Prometheus warns about and skips. A CNAME it skips silently.
     pub fn skipped(&self) -> impl Iterator<Item = &RawRecord> {
-        let makes_nothing = |record: &&RawRecord| Found::in_record(&record.rdata).is_none();
+        let makes_nothing = |record: &&RawRecord| !makes_target(record.record_type());
         let answers = self.reply.message.answers.iter().filter(makes_nothing);
         answers.filter(|record| record.record_type() != RecordType::CNAME)
     }
@@ -185,22 +193,32 @@ impl Found {
         let meta = [NAME_LABEL, SRV_TARGET_LABEL, SRV_PORT_LABEL, MX_TARGET_LABEL, NS_TARGET_LABEL];
         let mut labels: BTreeMap<_, _> = meta.into_iter().map(|label| (label, String::new())).collect();
         labels.insert(NAME_LABEL, name.to_owned());
-        let address = match self {
-            Self::Address(address) => join_host_port(&address, configured_port),
+        let address = self.address(configured_port);
+        match self {
+            Self::Address(_) => {}
             Self::Host { host, label } => {
-                let address = join_host_port(host.trim_end_matches('.'), configured_port);
                 labels.insert(label, host);
-                address
             }
             Self::Service { host, port } => {
-                let address = join_host_port(host.trim_end_matches('.'), port);
                 labels.insert(SRV_TARGET_LABEL, host);
                 labels.insert(SRV_PORT_LABEL, port.to_string());
-                address
             }
-        };
+        }
         Target { address, labels }
     }
+
+    fn address(&self, configured_port: u16) -> String {
+        match self {
+            Self::Address(address) => join_host_port(address, configured_port),
+            Self::Host { host, .. } => join_host_port(host.trim_end_matches('.'), configured_port),
+            Self::Service { host, port } => join_host_port(host.trim_end_matches('.'), *port),
+        }
+    }
+}
+
+/// Whether [`Found::in_record`] finds something in such a record.
+fn makes_target(record_type: RecordType) -> bool {
+    matches!(record_type, RecordType::A | RecordType::AAAA | RecordType::MX | RecordType::NS | RecordType::SRV)
 }
 
 /// A name inside record data, in presentation form; empty when the data ends before it.

@@ -37,7 +37,10 @@ fn host_record(record_type: RecordType, fixed: &[u8], host: &str) -> Rdata {
 }
 
 fn addresses(answers: Vec<Rdata>, port: u16) -> Vec<String> {
-    answer(answers).targets(port).into_iter().map(|target| target.address).collect()
+    let answer = answer(answers);
+    let addresses: Vec<_> = answer.targets(port).into_iter().map(|target| target.address).collect();
+    assert!(answer.addresses(port).eq(addresses.iter().cloned()), "{addresses:?}");
+    addresses
 }
 
 fn emptiness(answers: Vec<Rdata>) -> Emptiness {
