@@ -18,6 +18,7 @@ mod guards;
 mod isolation;
 mod keys;
 mod kills;
+mod lookup_together;
 mod lookup_wire;
 mod meanwhile;
 mod notify;

@@ -42,6 +42,13 @@ pub struct Response {
     pub size: usize,
 }
 
+impl Response {
+    /// Whether it is marked as a response to exactly this question. Prometheus does not look.
+    pub fn repeats(&self, question: &Question) -> bool {
+        self.message.header.is_response() && matches!(&*self.message.questions, [repeated] if repeated == question)
+    }
+}
+
 impl Exchange {
     /// The query: RD, class IN, and an OPT of [`UDP_PAYLOAD`] without DO or options when EDNS is wanted.
     pub(super) fn new(via: Via, candidate: &str, id: u16, name: Name, record_type: RecordType) -> Self {

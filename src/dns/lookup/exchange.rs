@@ -1,108 +1,20 @@
-//! Carries out a lookup: moves the bytes that [`crate::protocol::lookup`] gives out, and nothing else.
+//! One exchange over sockets.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::model::{DNS_PORT, RecordType, Server};
+use crate::model::Server;
 use crate::protocol::lookup::{
-    Attempt, DEFAULT_NDOTS, DIAL_TIMEOUT, EXCHANGE_TIMEOUT, Exchange, Failure, Lookup, RESOLV_CONF, Received, Reply,
-    ResolvConf, Response, Step, Transport, UDP_PAYLOAD, Unknown, Verdict,
+    DIAL_TIMEOUT, EXCHANGE_TIMEOUT, Exchange, Failure, Received, Response, Transport, UDP_PAYLOAD,
 };
 use crate::protocol::wire::MAX_MESSAGE;
 
-/// Whom a lookup asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resolver {
-    /// Whom Prometheus on this machine asks: the servers and search list of resolv.conf, read at every lookup.
-    System,
-    /// These servers in this order, without a search list.
-    Servers(Vec<Server>),
-}
-
-/// How a lookup may differ from Prometheus'. The default is not to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// Asks over TCP from the start.
-    pub force_tcp: bool,
-    /// The file that [`Resolver::System`] reads.
-    pub resolv_conf: PathBuf,
-    /// The port of the servers in that file.
-    pub port: u16,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { force_tcp: false, resolv_conf: PathBuf::from(RESOLV_CONF), port: DNS_PORT }
-    }
-}
-
-/// What a lookup found, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LookupReport {
-    /// What it means to Prometheus.
-    pub verdict: Verdict,
-    /// Each attempt, in order, with the time that it took.
-    pub attempts: Vec<Attempt>,
-    /// How long all of it took.
-    pub took: Duration,
-}
-
-impl LookupReport {
-    /// The final reply, the server that sent it and the transport that it came over.
-    pub fn reply(&self) -> Option<&Reply> {
-        self.verdict.reply()
-    }
-}
-
-/// Looks a name up as Prometheus does. It cannot fail: what went wrong is part of the report.
-pub async fn lookup(resolver: &Resolver, name: &str, record_type: RecordType, options: Options) -> LookupReport {
-    let started = Instant::now();
-    let mut machine = match begin(resolver, name, record_type, &options).await {
-        Ok(machine) if options.force_tcp => machine.over_tcp(),
-        Ok(machine) => machine,
-        Err(error) => {
-            let reason = Unknown::NoResolvConf(error.to_string());
-            let verdict = Verdict::Unknown { reason, reply: None };
-            return LookupReport { verdict, attempts: Vec::new(), took: started.elapsed() };
-        }
-    };
-    loop {
-        match machine.next(rand::random()) {
-            Step::Done(verdict) => {
-                return LookupReport { verdict, attempts: machine.into_attempts(), took: started.elapsed() };
-            }
-            Step::Exchange(exchange) => {
-                let began = Instant::now();
-                let result = carry_out(&exchange).await;
-                machine.finish(result, began.elapsed());
-            }
-        }
-    }
-}
-
-async fn begin(resolver: &Resolver, name: &str, record_type: RecordType, options: &Options) -> io::Result<Lookup> {
-    let conf = match resolver {
-        Resolver::Servers(servers) => {
-            return Ok(Lookup::new(servers.clone(), &[], DEFAULT_NDOTS, name, record_type));
-        }
-        Resolver::System => {
-            let path = &options.resolv_conf;
-            let with_path = |error: io::Error| io::Error::other(format!("{}: {error}", path.display()));
-            let bytes = tokio::fs::read(path).await.map_err(with_path)?;
-            ResolvConf::parse(&String::from_utf8_lossy(&bytes))
-        }
-    };
-    let servers = conf.servers.into_iter().map(|host| Server::new(host, options.port)).collect();
-    Ok(Lookup::new(servers, &conf.search, conf.ndots, name, record_type))
-}
-
-async fn carry_out(exchange: &Exchange) -> Result<Response, Failure> {
+/// Over a socket of its own.
+pub(super) async fn carry_out(exchange: &Exchange) -> Result<Response, Failure> {
     match exchange.via.transport {
         Transport::Udp => over_udp(exchange).await,
         Transport::Tcp => over_tcp(exchange).await,
@@ -110,8 +22,13 @@ async fn carry_out(exchange: &Exchange) -> Result<Response, Failure> {
 }
 
 async fn over_udp(exchange: &Exchange) -> Result<Response, Failure> {
-    let socket = dial(&exchange.via.server, connect_udp).await?;
+    let socket = udp_to(&exchange.via.server).await?;
     accept(within_deadline(exchange_datagrams(&socket, exchange)).await?)
+}
+
+/// A new socket, from a port that nobody can predict.
+pub(super) async fn udp_to(server: &Server) -> Result<UdpSocket, Failure> {
+    dial(server, connect_udp).await
 }
 
 /// Under one deadline for all of it: a flood of datagrams to be passed over must not outlast it.
