@@ -1,20 +1,28 @@
 //! Looking every desired record up as Prometheus would, through every configured server.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::{names, policies};
-use crate::config::{Config, VerifyThrough};
-use crate::dns::{self, Options, Resolver};
-use crate::model::{Catalogue, Name, Rdata, RecordType, Rrset, RrsetKey, Server, Service};
+use crate::config::{Config, VerifyThrough, ZoneConfig};
+use crate::dns::Resolver;
+use crate::model::{Catalogue, Name, Rdata, RecordType, Rrset, RrsetKey, Server, Service, Shards};
 use crate::protocol::lookup::Verdict;
 use crate::reconcile::{Check, Comparison, Standing, compare, desired, published, records_of};
 
 /// Look-ups under way at once.
 const CONCURRENT: usize = 32;
+
+/// Blocks of records under way at once, which share these look-ups. Each has a socket, so that the processors on both
+/// sides have something to do.
+const BLOCKS: usize = 4;
+
+/// Records in a block. What lies between a record and its check is kept for the blocks under way only.
+const BLOCK: usize = 256;
 
 /// Every desired RRset of the given services, checked through every server of its zone's `verify` list. A service
 /// that is spread over several names is looked up under all of them, and what they hold together counts: an
@@ -23,31 +31,45 @@ const CONCURRENT: usize = 32;
 /// The checks come in the order of services, then of names, then of the configuration's servers.
 pub async fn verify(config: &Config, catalogue: &Catalogue, services: &[&Service]) -> Vec<Check> {
     let policies = policies(config);
-    let zones = desired(catalogue, &policies, &[]);
+    let nothing = Catalogue::new();
+    let others = if services.iter().any(|service| depends_on_others(service)) { catalogue } else { &nothing };
+    let zones = desired(others, &policies, &[]);
     let lists = names::list(config, &zones, services).await;
-    let mut wanted = Vec::new();
+    let verifiers = Verifiers::of(config);
+    let mut blocks = Blocks::new();
+    let mut block = Vec::new();
     for (service, list) in services.iter().zip(lists) {
         for (key, own) in records_of(service, &policies) {
-            let rrset = published(&zones, &key).unwrap_or(own);
-            let is_service = service.key.owner_name().is_ok_and(|own_name| own_name == key.name);
+            let is_service = matches!(key.record_type, RecordType::SRV | RecordType::TXT);
+            // Addresses belong to a host that other services may name too.
+            let rrset = if is_service { own } else { published(&zones, &key).unwrap_or(own) };
             let names = match &list {
                 Ok(names) if is_service => Ok(names.clone()),
                 Err(error) if is_service => Err(error.to_string()),
                 _ => Ok(vec![key.name.clone()]),
             };
-            for server in verifiers(config, service, &key) {
+            for server in verifiers.through(service, &key) {
                 let (key, names, rrset) = (key.clone(), names.clone(), rrset.clone());
-                wanted.push(Wanted { service: service.key.to_string(), server, key, names, rrset });
+                block.push(Wanted { service: service.key.to_string(), server: Arc::clone(server), key, names, rrset });
+            }
+            if block.len() >= BLOCK {
+                blocks.start(mem::take(&mut block)).await;
             }
         }
     }
-    let found = look_up_all(&wanted).await;
-    wanted.into_iter().map(|wanted| check(wanted, &found)).collect()
+    blocks.start(block).await;
+    blocks.finish().await
+}
+
+/// Whether more than the service itself says what it publishes: other services can name its hosts, and what it is
+/// spread over depends on the zone.
+fn depends_on_others(service: &Service) -> bool {
+    service.shards != Shards::Off || service.instances.iter().any(|instance| !instance.addresses.is_empty())
 }
 
 struct Wanted {
     service: String,
-    server: VerifyThrough,
+    server: Arc<VerifyThrough>,
     key: RrsetKey,
     /// Where to look; one that is spread has several. Or why that is not known.
     names: Result<Vec<Name>, String>,
@@ -55,42 +77,92 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn questions(&self) -> impl Iterator<Item = (VerifyThrough, RrsetKey)> {
-        let key = |name: &Name| (self.server.clone(), RrsetKey::new(name.clone(), self.key.record_type));
-        self.names.iter().flatten().map(key)
+    fn questions(&self) -> impl Iterator<Item = RrsetKey> {
+        self.names.iter().flatten().map(|name| RrsetKey::new(name.clone(), self.key.record_type))
     }
 }
 
-type Found = BTreeMap<(VerifyThrough, RrsetKey), Verdict>;
+/// Through whom each zone is verified.
+struct Verifiers(Vec<(Name, Vec<Arc<VerifyThrough>>)>);
 
-/// Those of the zone that holds the record: a host's addresses can be in another zone than the service.
-fn verifiers(config: &Config, service: &Service, key: &RrsetKey) -> Vec<VerifyThrough> {
-    let around = config.zones.iter().filter(|zone| match key.record_type {
-        RecordType::A | RecordType::AAAA => key.name.is_within(&zone.name),
-        _ => zone.name == service.key.zone,
-    });
-    let zone = around.max_by_key(|zone| zone.name.len());
-    zone.map_or_else(Vec::new, |zone| zone.verify.clone())
-}
+impl Verifiers {
+    fn of(config: &Config) -> Self {
+        let shared = |zone: &ZoneConfig| zone.verify.iter().cloned().map(Arc::new).collect();
+        Self(config.zones.iter().map(|zone| (zone.name.clone(), shared(zone))).collect())
+    }
 
-async fn look_up_all(wanted: &[Wanted]) -> Found {
-    let permits = Arc::new(Semaphore::new(CONCURRENT));
-    let questions: BTreeSet<_> = wanted.iter().flat_map(Wanted::questions).collect();
-    let mut lookups = JoinSet::new();
-    for (server, key) in questions {
-        let permits = Arc::clone(&permits);
-        lookups.spawn(async move {
-            let _permit = permits.acquire_owned().await;
-            let name = key.name.to_string();
-            let looked_up = dns::lookup(&resolver(&server), &name, key.record_type, Options::default()).await;
-            ((server, key), looked_up.verdict)
+    /// Those of the zone that holds the record: a host's addresses can be in another zone than the service.
+    fn through(&self, service: &Service, key: &RrsetKey) -> &[Arc<VerifyThrough>] {
+        let around = self.0.iter().filter(|(zone, _)| match key.record_type {
+            RecordType::A | RecordType::AAAA => key.name.is_within(zone),
+            _ => *zone == service.key.zone,
         });
+        around.max_by_key(|(zone, _)| zone.len()).map_or(&[], |(_, verify)| verify)
     }
+}
+
+/// Looks blocks of records up, a few at a time, and keeps their checks in order.
+struct Blocks {
+    permits: Arc<Semaphore>,
+    running: JoinSet<(usize, Vec<Check>)>,
+    checks: Vec<Vec<Check>>,
+}
+
+impl Blocks {
+    fn new() -> Self {
+        Self { permits: Arc::new(Semaphore::new(CONCURRENT)), running: JoinSet::new(), checks: Vec::new() }
+    }
+
+    async fn start(&mut self, block: Vec<Wanted>) {
+        if self.running.len() == BLOCKS {
+            self.end_one().await;
+        }
+        let index = self.checks.len();
+        self.checks.push(Vec::new());
+        let permits = Arc::clone(&self.permits);
+        self.running.spawn(async move { (index, check_all(block, &permits).await) });
+    }
+
+    async fn finish(mut self) -> Vec<Check> {
+        while !self.running.is_empty() {
+            self.end_one().await;
+        }
+        self.checks.into_iter().flatten().collect()
+    }
+
+    async fn end_one(&mut self) {
+        if let Some(ended) = self.running.join_next().await {
+            let (index, checks) = ended.expect("no block panics, and none is cut off");
+            self.checks[index] = checks;
+        }
+    }
+}
+
+async fn check_all(block: Vec<Wanted>, permits: &Arc<Semaphore>) -> Vec<Check> {
+    let found = look_up_all(&block, permits).await;
+    block.into_iter().map(|wanted| check(wanted, &found)).collect()
+}
+
+/// The questions to each server, sorted, and what came of each.
+type Found = BTreeMap<Arc<VerifyThrough>, (Vec<RrsetKey>, Vec<Verdict>)>;
+
+async fn look_up_all(block: &[Wanted], permits: &Arc<Semaphore>) -> Found {
     let mut found = Found::new();
-    while let Some(done) = lookups.join_next().await {
-        found.extend(done.ok());
+    for wanted in block {
+        let (questions, _) = found.entry(Arc::clone(&wanted.server)).or_default();
+        questions.extend(wanted.questions());
+    }
+    for (server, (questions, verdicts)) in &mut found {
+        questions.sort_unstable();
+        questions.dedup();
+        *verdicts = resolver(server).look_up_all(questions, permits).await;
     }
     found
+}
+
+fn verdict<'a>(found: &'a Found, server: &VerifyThrough, question: &RrsetKey) -> Option<&'a Verdict> {
+    let (questions, verdicts) = found.get(server)?;
+    verdicts.get(questions.binary_search(question).ok()?)
 }
 
 fn resolver(server: &VerifyThrough) -> Resolver {
@@ -101,7 +173,8 @@ fn resolver(server: &VerifyThrough) -> Resolver {
 }
 
 fn check(wanted: Wanted, found: &Found) -> Check {
-    let answers: Vec<_> = wanted.questions().map(|question| (found.get(&question), question.1.name)).collect();
+    let answers: Vec<_> =
+        wanted.questions().map(|question| (verdict(found, &wanted.server, &question), question.name)).collect();
     let Wanted { service, server, key, names, rrset } = wanted;
     let mut check = Check {
         service,
@@ -117,7 +190,7 @@ fn check(wanted: Wanted, found: &Found) -> Check {
     let mut rdatas = BTreeSet::new();
     for (verdict, name) in answers {
         match verdict {
-            None => check.error = Some("the look-up was cut off".to_owned()),
+            None => check.error = Some("was not looked up".to_owned()),
             // What one name holds stays unknown to Prometheus, whatever the others say.
             Some(Verdict::Unknown { reason, .. }) if check.names.is_empty() => check.error = Some(reason.to_string()),
             Some(Verdict::Unknown { reason, .. }) => check.error = Some(format!("{name}: {reason}")),
@@ -126,7 +199,7 @@ fn check(wanted: Wanted, found: &Found) -> Check {
                 let of_type = answers.iter().filter(|record| record.record_type() == key.record_type);
                 rdatas.extend(of_type.map(|record| record.rdata.clone()));
                 if let (Verdict::Records(answer), true) = (verdict, key.record_type == RecordType::SRV) {
-                    check.targets.extend(answer.targets(0).into_iter().map(|target| target.address));
+                    check.targets.extend(answer.addresses(0));
                 }
             }
         }
