@@ -41,8 +41,12 @@ pub enum Reading {
 /// Brings what is known of a zone up to date: by what has changed since, or as a whole when that is not to be had.
 ///
 /// # Errors
-/// When the zone cannot be read; what is known of it stays as it was.
+/// When the zone cannot be read. What is known of it stays as it was, or is known to be good for nothing any more: then
+/// the next call reads the whole zone.
 pub async fn refresh(session: &mut Session, reconciler: &mut Reconciler) -> Result<Reading, DnsError> {
+    if reconciler.is_torn() {
+        return reread(session, reconciler).await;
+    }
     let held = reconciler.live().serial();
     match session.refresh(held).await? {
         Refreshed::UpToDate => return Ok(Reading::Unchanged),
@@ -64,6 +68,10 @@ pub async fn refresh(session: &mut Session, reconciler: &mut Reconciler) -> Resu
         ),
         Refreshed::NotAvailable(_) => {}
     }
+    reread(session, reconciler).await
+}
+
+async fn reread(session: &mut Session, reconciler: &mut Reconciler) -> Result<Reading, DnsError> {
     reconciler.replace_zone(session.transfer().await?);
     Ok(Reading::Whole)
 }

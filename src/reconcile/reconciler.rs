@@ -41,6 +41,8 @@ pub struct Reconciler {
     joint: BTreeSet<Name>,
     /// What stays as it is because of a refused service, by the service's own name.
     untouched: BTreeMap<Name, BTreeSet<Name>>,
+    /// Whether a difference was made in part and then did not fit.
+    torn: bool,
     effort: Effort,
 }
 
@@ -66,6 +68,7 @@ impl Reconciler {
             conflicts: BTreeMap::new(),
             joint: BTreeSet::new(),
             untouched: BTreeMap::new(),
+            torn: false,
             effort: Effort::default(),
         };
         new.compare_everything();
@@ -108,9 +111,16 @@ impl Reconciler {
         self.pending.is_empty() && self.conflicts.is_empty()
     }
 
+    /// Whether what is known of the zone is a mixture of two versions, and good for nothing: a difference did
+    /// [not fit](Self::advance), and the zone has not been read anew since.
+    pub fn is_torn(&self) -> bool {
+        self.torn
+    }
+
     /// The zone was read anew.
     pub fn replace_zone(&mut self, live: Zone) {
         self.live = live;
+        self.torn = false;
         self.compare_everything();
     }
 
@@ -118,13 +128,15 @@ impl Reconciler {
     /// after the last.
     ///
     /// # Errors
-    /// When the difference does not fit the zone: then this must not be used any more before
-    /// [`replace_zone`](Self::replace_zone).
+    /// When the difference does not fit the zone: then this is [torn](Self::is_torn), and must not be used any more
+    /// before [`replace_zone`](Self::replace_zone).
     pub fn advance(&mut self, deleted: &[Record], added: &[Record], soa: &Record) -> Result<(), Mismatch> {
         let records = || deleted.iter().chain(added);
         let touched: BTreeSet<Name> = records().map(|record| marked(&record.name)).collect();
         touched.iter().for_each(|name| self.holdings.leave(&self.owner, &self.live, name));
+        self.torn = true;
         self.live.advance(deleted, added, soa)?;
+        self.torn = false;
         touched.iter().for_each(|name| self.holdings.enter(&self.owner, &self.live, name));
         self.dirty.extend(touched);
         for record in records() {

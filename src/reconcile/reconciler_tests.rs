@@ -280,4 +280,7 @@ fn a_difference_that_does_not_fit_is_told() {
     let mut reconciler = large();
     let gone = Record { name: name("nobody"), ttl: 300, rdata: Rdata::a([10, 0, 0, 1].into()) };
     assert_eq!(reconciler.advance(std::slice::from_ref(&gone), &[], &soa(9)), Err(Mismatch::Absent(gone)));
+    assert!(reconciler.is_torn());
+    reconciler.replace_zone(empty_zone());
+    assert!(!reconciler.is_torn());
 }
