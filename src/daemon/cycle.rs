@@ -144,12 +144,14 @@ pub struct Orders<'a> {
     pub skip: Option<&'a (dyn Fn(&NameUpdate) -> bool + Sync)>,
     /// Whether to leave off at the next good moment, because there is news or an end.
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
+    /// Told how the zone was read back, each time.
+    pub has_read: &'a (dyn Fn(Reading) + Sync),
 }
 
 impl Orders<'_> {
     /// Everything that the guard lets pass.
     pub fn all(accepted: Option<PlanId>) -> Self {
-        Self { accepted, skip: None, interrupted: &|| false }
+        Self { accepted, skip: None, interrupted: &|| false, has_read: &|_| () }
     }
 
     fn skips(&self, update: &NameUpdate) -> bool {
@@ -182,7 +184,7 @@ pub async fn converge(
         for names in names.chunks(NAMES_AT_ONCE) {
             let updates = names.iter().filter_map(|name| guarded.update(reconciler, name));
             let result = session.push(updates.inspect(|update| sent.note(update))).await;
-            refresh(session, reconciler).await?;
+            (orders.has_read)(refresh(session, reconciler).await?);
             match result {
                 Ok(part) => add(&mut pushed, part, names),
                 Err(error) if names.iter().any(|name| guarded.update(reconciler, name).is_some()) => return Err(error),

@@ -145,11 +145,7 @@ impl ZoneTask {
     fn has_read(&self, memory: &mut Memory, reading: Reading) {
         memory.to_read = ToRead::Nothing;
         memory.confirmed = Instant::now();
-        self.update_status(|zone| match reading {
-            Reading::Unchanged => {}
-            Reading::Changes => zone.incremental_transfers += 1,
-            Reading::Whole => zone.full_transfers += 1,
-        });
+        self.update_status(|zone| count(zone, reading));
     }
 
     /// The second half of a cycle; says how long to wait for the next.
@@ -202,10 +198,13 @@ impl ZoneTask {
         for unmet in &converged.unmet {
             memory.aside.record(&unmet.update, unmet.reason.to_string(), now());
         }
+        let (status, index) = (Arc::clone(&self.status), self.index);
+        let has_read = move |reading| status.send_modify(|status| count(&mut status.zones[index], reading));
         memory.aside.forget_done(|name| reconciler.is_pending(name));
         self.report(reconciler, &converged, &memory.aside);
         Ok(())
     }
+            has_read: &has_read,
 
     fn report(&self, reconciler: &Reconciler, converged: &Converged, aside: &SetAside) {
         let zone_name = self.session.primary().zone();
@@ -309,3 +308,11 @@ impl Memory {
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+fn count(zone: &mut ZoneStatus, reading: Reading) {
+    match reading {
+        Reading::Unchanged => {}
+        Reading::Changes => zone.incremental_transfers += 1,
+        Reading::Whole => zone.full_transfers += 1,
+    }
+}
+
