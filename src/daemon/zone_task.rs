@@ -272,7 +272,9 @@ impl Memory {
                 for (own_name, service) in news.services {
                     desired.set(&own_name, service);
                 }
-                desired.missing_sources = news.missing_sources.unwrap_or_default();
+                if let Some(sources) = news.missing_sources {
+                    desired.missing_sources = sources;
+                }
             }
         }
         if known && let Knowledge::Nothing(desired) = &mut self.knowledge {
