@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::cycle::{self, Converged, Orders, Reading};
-use super::inbox::{Inbox, News};
+use super::inbox::{Inbox, News, Notified};
 use super::report;
 use crate::dns::{DnsError, Session};
 use crate::model::{DaemonStatus, Outcome, OwnerId, Serial, ZoneStatus};
@@ -71,6 +71,18 @@ enum ToRead {
     Changes,
     /// Everything.
     Zone,
+}
+
+impl ToRead {
+    /// A serial that is older than the one we hold is mostly old word of our own updates, but may be an older zone that
+    /// somebody restored: the server knows.
+    fn after(notified: Notified, held: u32) -> Self {
+        match notified.serial {
+            Some(serial) if serial == held => Self::Nothing,
+            Some(serial) if Serial(held).is_newer_than(Serial(serial)) => Self::Serial,
+            _ => Self::Changes,
+        }
+    }
 }
 
 impl ZoneTask {
@@ -186,10 +198,13 @@ impl ZoneTask {
         let skip = move |update: &NameUpdate| held.holds(update, started);
         let (stop, inbox) = (self.stop.clone(), Arc::clone(&self.inbox));
         let interrupted = move || *stop.borrow() || inbox.has_services();
+        let (status, index) = (Arc::clone(&self.status), self.index);
+        let has_read = move |reading| status.send_modify(|status| count(&mut status.zones[index], reading));
         let orders = Orders {
             accepted: None,
             skip: if memory.aside.is_empty() { None } else { Some(&skip) },
             interrupted: &interrupted,
+            has_read: &has_read,
         };
         let converged = cycle::converge(&mut self.session, reconciler, orders).await?;
         if converged.pushed.messages > 0 {
@@ -198,13 +213,10 @@ impl ZoneTask {
         for unmet in &converged.unmet {
             memory.aside.record(&unmet.update, unmet.reason.to_string(), now());
         }
-        let (status, index) = (Arc::clone(&self.status), self.index);
-        let has_read = move |reading| status.send_modify(|status| count(&mut status.zones[index], reading));
         memory.aside.forget_done(|name| reconciler.is_pending(name));
         self.report(reconciler, &converged, &memory.aside);
         Ok(())
     }
-            has_read: &has_read,
 
     fn report(&self, reconciler: &Reconciler, converged: &Converged, aside: &SetAside) {
         let zone_name = self.session.primary().zone();
@@ -260,12 +272,14 @@ impl Memory {
                     reconciler.set_missing_sources(sources);
                 }
                 reconciler.examine();
-                let live = Serial(reconciler.live().serial());
-                let is_new = |serial: u32| Serial(serial) != live && !live.is_newer_than(Serial(serial));
-                self.doubted |= news.notified.is_some_and(|notified| notified.serial.is_none_or(is_new));
+                let word =
+                    news.notified.map_or(ToRead::Nothing, |word| ToRead::after(word, reconciler.live().serial()));
+                self.doubted |= word == ToRead::Changes;
                 if self.doubted && self.doubt.is_none_or(|doubt| doubt <= Instant::now()) {
                     self.doubted = false;
                     self.to_read = self.to_read.max(ToRead::Changes);
+                } else if word == ToRead::Serial {
+                    self.to_read = self.to_read.max(word);
                 }
             }
             Knowledge::Nothing(desired) | Knowledge::Wishes(desired) => {
@@ -306,10 +320,6 @@ impl Memory {
     }
 }
 
-/// Seconds since 1970.
-pub(super) fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
 fn count(zone: &mut ZoneStatus, reading: Reading) {
     match reading {
         Reading::Unchanged => {}
@@ -318,3 +328,7 @@ fn count(zone: &mut ZoneStatus, reading: Reading) {
     }
 }
 
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
