@@ -113,16 +113,18 @@ impl SourceTask {
             return;
         }
         tracing::info!(services, instances, changed = changed.len(), "the desired set has changed");
-        for inbox in &self.inboxes {
-            inbox.put(|news| {
-                news.services.extend(changed.clone());
-                news.missing_sources = Some(silent.clone());
-            });
-        }
+        // In one, so that no zone is said to be in sync with what is not wanted any more, nor to be pending when its
+        // task has been faster.
         self.status.send_modify(|status| {
             status.services = services;
             status.instances = instances;
             status.zones.iter_mut().for_each(|zone| zone.outcome = Outcome::Pending);
+            for inbox in &self.inboxes {
+                inbox.put(|news| {
+                    news.services.extend(changed.clone());
+                    news.missing_sources = Some(silent.clone());
+                });
+            }
         });
     }
 }
