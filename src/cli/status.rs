@@ -1,5 +1,6 @@
 //! `srvctl status`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +8,7 @@ use super::args::Format;
 use super::exit::Exit;
 use super::output;
 use super::output::Paint;
-use crate::model::{DaemonStatus, Outcome, ZoneStatus};
+use crate::model::{DaemonStatus, NotifyStatus, Outcome, ZoneStatus};
 use crate::{api, config};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
@@ -73,6 +74,16 @@ fn show_zone(paint: Paint, owner: &str, zone: &ZoneStatus) {
     ));
     let in_sync = zone.last_in_sync.map_or_else(|| "never".to_owned(), |at| format!("{} ago", age(at)));
     output::line(format_args!("  last in sync: {in_sync}"));
+    output::line(format_args!(
+        "  read: {} whole, {} incremental transfers",
+        zone.full_transfers, zone.incremental_transfers
+    ));
+    for line in zone.notifies.iter().flat_map(notify_lines) {
+        output::line(match line {
+            Line::Good(line) => format!("  NOTIFY: {line}"),
+            Line::Doubtful(line) => paint.doubtful(format_args!("  NOTIFY: {line}")),
+        });
+    }
     if zone.owner != owner {
         output::line(format_args!("  owner \"{}\" in this zone", zone.owner));
     }
@@ -89,6 +100,39 @@ fn show_zone(paint: Paint, owner: &str, zone: &ZoneStatus) {
     }
 }
 
+/// A line about NOTIFYs: one as it should be, or one that somebody has to look into.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Good(String),
+    Doubtful(String),
+}
+
+fn notify_lines(notifies: &NotifyStatus) -> Vec<Line> {
+    let NotifyStatus { listen, accepted, refused, last, last_refusal, error } = notifies;
+    let mut lines = Vec::new();
+    match (error, last) {
+        (Some(error), _) => lines.push(Line::Doubtful(format!("{error}; the zone is polled meanwhile"))),
+        (None, Some(last)) => lines.push(Line::Good(format!("{accepted} received, last {} ago", age(*last)))),
+        (None, None) => lines.push(Line::Doubtful(format!(
+            "none received yet: does the primary's also-notify name {}?",
+            also_notify(listen)
+        ))),
+    }
+    if let Some(reason) = last_refusal {
+        lines.push(Line::Doubtful(format!("{refused} refused, the last {reason}")));
+    }
+    lines
+}
+
+/// An address as BIND's configuration has it.
+fn also_notify(listen: &str) -> String {
+    match listen.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_unspecified() => format!("port {} of this machine", address.port()),
+        Ok(address) => format!("{} port {}", address.ip(), address.port()),
+        Err(_) => listen.to_owned(),
+    }
+}
+
 /// How long ago a moment was, in the two largest units.
 fn age(since: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
@@ -99,5 +143,36 @@ fn age(since: u64) -> String {
         (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(line: &Line) -> &str {
+        let (Line::Good(text) | Line::Doubtful(text)) = line;
+        text
+    }
+
+    #[test]
+    fn notifies_in_words() {
+        let none = NotifyStatus { listen: "127.0.0.1:5301".to_owned(), ..NotifyStatus::default() };
+        let asked = "none received yet: does the primary's also-notify name 127.0.0.1 port 5301?";
+        assert_eq!(notify_lines(&none), [Line::Doubtful(asked.to_owned())]);
+
+        let heard = NotifyStatus { accepted: 12, last: Some(0), ..none.clone() };
+        let [Line::Good(line)] = &notify_lines(&heard)[..] else { panic!("one line, and a good one") };
+        assert!(line.starts_with("12 received, last ") && line.ends_with(" ago"), "{line}");
+
+        let reason = "from 127.0.0.1:1024: without a signature, and not from the zone's primary".to_owned();
+        let refused = NotifyStatus { refused: 3, last_refusal: Some(reason.clone()), ..heard };
+        let lines = notify_lines(&refused);
+        assert_eq!(lines[1], Line::Doubtful(format!("3 refused, the last {reason}")));
+
+        let deaf = NotifyStatus { error: Some("no".to_owned()), ..refused };
+        let lines: Vec<_> = notify_lines(&deaf).iter().map(|line| text(line).to_owned()).collect();
+        assert_eq!(lines[0], "no; the zone is polled meanwhile");
+        assert_eq!(lines.len(), 2);
     }
 }

@@ -285,7 +285,9 @@ fn initial_status(config: &Config) -> DaemonStatus {
         changes: 0,
         full_transfers: 0,
         incremental_transfers: 0,
-        notifies: zone.notify_listen.map(|_| NotifyStatus::default()),
+        notifies: zone
+            .notify_listen
+            .map(|address| NotifyStatus { listen: address.to_string(), ..NotifyStatus::default() }),
         error: None,
         problems: Vec::new(),
         held: None,

@@ -70,6 +70,8 @@ pub struct HeldStatus {
 /// The NOTIFY messages (RFC 1996) of one zone since the daemon started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifyStatus {
+    /// Where they are awaited: `notify_listen`.
+    pub listen: String,
     /// How many were taken.
     pub accepted: u64,
     /// How many were refused.
