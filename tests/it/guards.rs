@@ -163,3 +163,23 @@ fn the_daemon_holds_shows_and_goes_on_after_the_word() {
     daemon.wait_in_sync();
     assert_eq!(srv_count(&named), 10);
 }
+
+#[test]
+fn a_missing_source_is_remembered_while_the_server_is_down() {
+    let mut named = Named::start();
+    let workspace = Workspace::with(&Settings { interval: "1s".to_owned(), ..Settings::for_server(&named) });
+    let config = fs::read_to_string(workspace.config()).unwrap();
+    let both = "services = [\"services.d/*.toml\", \"services.d/*.more\"]";
+    fs::write(workspace.config(), config.replace("services = [\"services.d/*.toml\"]", both)).unwrap();
+    workspace.write_service("a.toml", &service("a", 0..1));
+    workspace.write_service("b.more", &service("b", 1..2));
+    workspace.converge();
+    workspace.remove_service("b.more");
+    named.stop();
+    let mut daemon = workspace.daemon();
+    let failures = || fs::read_to_string(workspace.daemon_log()).unwrap().matches("could not be reconciled").count();
+    daemon.wait_for("several tries", || failures() >= 3);
+    named.start_again();
+    daemon.wait_until("held", |status| outcome(status) == "held");
+    assert_eq!(srv_count(&named), 2);
+}

@@ -99,11 +99,7 @@ impl Listener {
             "allow-update {{ key \"{name}\"; }}; allow-transfer {{ key \"{name}\"; }}; notify explicit; \
              also-notify {{ 127.0.0.1 port {port} {also_notify}; }}; notify-delay 0;"
         );
-        Named::builder()
-            .key(key.clone())
-            .zone_options(&zone_options)
-            .options("notify-rate 1000; startup-notify-rate 1000;")
-            .start()
+        Named::builder().key(key.clone()).zone_options(&zone_options).start()
     }
 }
 

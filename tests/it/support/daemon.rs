@@ -76,8 +76,13 @@ impl Daemon {
         code.unwrap_or_else(|| panic!("the daemon does not end\n{}", self.log_tail()))
     }
 
+    /// What it said so far, and what those before it in the same workspace said.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     pub(crate) fn log_tail(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<_> = log.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
     }

@@ -26,6 +26,7 @@ pub(crate) struct Builder {
     address: SocketAddr,
     clock: Option<&'static str>,
     key: Key,
+    notify: String,
     options: String,
     other_keys: String,
     records: String,
@@ -71,6 +72,19 @@ impl Builder {
         Self { tls: Some(Tls { address: free_address(), certificate, options }), ..self }
     }
 
+    /// Tells this address of every change of every zone, at once and signed with the key.
+    pub(crate) fn notifies(self, address: SocketAddr) -> Self {
+        let key = self.key.name.clone();
+        self.notifies_with(address, &key)
+    }
+
+    /// The same signed with another key, see [`Self::also_key`].
+    pub(crate) fn notifies_with(self, address: SocketAddr, key: &str) -> Self {
+        let (ip, port) = (address.ip(), address.port());
+        let notify = format!("notify explicit; also-notify {{ {ip} port {port} key \"{key}\"; }}; notify-delay 0;");
+        Self { notify, ..self }
+    }
+
     /// More lines inside `options { }`.
     pub(crate) fn options(self, text: &str) -> Self {
         Self { options: text.to_owned(), ..self }
@@ -105,10 +119,7 @@ impl Builder {
         fs::write(directory.path().join("test.key"), self.key.text()).unwrap();
         for (index, zone) in self.zones.iter().enumerate() {
             let extra = if index == 0 { self.records.as_str() } else { "" };
-            let text = format!(
-                "$TTL 300\n$ORIGIN {zone}.\n@ IN SOA ns1 hostmaster 1 3600 600 604800 60\n@ IN NS ns1\nns1 IN A 127.0.0.1\n{extra}\n"
-            );
-            fs::write(directory.path().join(format!("{zone}.zone")), text).unwrap();
+            fs::write(directory.path().join(format!("{zone}.zone")), zone_file(zone, 1, extra)).unwrap();
         }
         if let Some(Tls { certificate, .. }) = &self.tls {
             fs::write(directory.path().join("server.pem"), &certificate.certificate).unwrap();
@@ -135,12 +146,12 @@ impl Builder {
             text,
             "controls {{ }};\noptions {{\n directory \"{path}\";\n pid-file none;\n session-keyfile \"{path}/session.key\";\n \
              listen-on port {port} {{ {ip}; }};\n {listen_tls}\n listen-on-v6 {{ none; }};\n recursion no;\n dnssec-validation no;\n \
-             notify no;\n version \"{token}\";\n {}\n}};\n",
+             notify no;\n notify-rate 1000;\n startup-notify-rate 1000;\n version \"{token}\";\n {}\n}};\n",
             self.options
         );
         for zone in &self.zones {
-            let options = &self.zone_options;
-            let _ = writeln!(text, "zone \"{zone}\" {{ type primary; file \"{zone}.zone\"; {options} }};");
+            let (options, notify) = (&self.zone_options, &self.notify);
+            let _ = writeln!(text, "zone \"{zone}\" {{ type primary; file \"{zone}.zone\"; {options} {notify} }};");
         }
         text
     }
@@ -151,6 +162,28 @@ impl Builder {
 pub(crate) struct Version {
     pub(crate) lost: Vec<String>,
     pub(crate) gained: Vec<String>,
+}
+
+/// What a server has of its zone on the disk.
+#[derive(Debug, Clone)]
+pub(crate) struct Saved {
+    file: Vec<u8>,
+    /// Without one, the server knows no history.
+    journal: Option<Vec<u8>>,
+}
+
+impl Saved {
+    /// The bare zone with another serial, with these records, and without history.
+    pub(crate) fn fresh(serial: u32, records: &str) -> Self {
+        Self { file: zone_file(ZONE, serial, records).into_bytes(), journal: None }
+    }
+}
+
+fn zone_file(zone: &str, serial: u32, records: &str) -> String {
+    format!(
+        "$TTL 300\n$ORIGIN {zone}.\n@ IN SOA ns1 hostmaster {serial} 3600 600 604800 60\n@ IN NS ns1\n\
+         ns1 IN A 127.0.0.1\n{records}\n"
+    )
 }
 
 /// A running (or stopped) BIND.
@@ -179,6 +212,7 @@ impl Named {
             address: free_address(),
             clock: None,
             key,
+            notify: String::new(),
             options: String::new(),
             other_keys: String::new(),
             records: String::new(),
@@ -207,6 +241,32 @@ impl Named {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    /// The zone as it is on the disk of a stopped server: its file and its journal.
+    pub(crate) fn saved(&self) -> Saved {
+        assert!(self.child.is_none(), "a running server may have more than its files");
+        let file = fs::read(self.zone_path()).unwrap();
+        Saved { file, journal: fs::read(self.journal_path()).ok() }
+    }
+
+    /// Puts a zone on the disk of a stopped server.
+    pub(crate) fn restore(&self, saved: &Saved) {
+        assert!(self.child.is_none(), "a running server does not look");
+        fs::write(self.zone_path(), &saved.file).unwrap();
+        match &saved.journal {
+            Some(journal) => fs::write(self.journal_path(), journal).unwrap(),
+            None if self.journal_path().exists() => fs::remove_file(self.journal_path()).unwrap(),
+            None => {}
+        }
+    }
+
+    fn zone_path(&self) -> PathBuf {
+        self.directory.path().join(format!("{ZONE}.zone"))
+    }
+
+    fn journal_path(&self) -> PathBuf {
+        self.directory.path().join(format!("{ZONE}.zone.jnl"))
     }
 
     /// Ends it and starts it with the same zone contents.

@@ -22,7 +22,7 @@ pub(crate) struct Told {
 impl Told {
     /// With these lines in the server's options.
     pub(crate) fn with_options(options: &str) -> Self {
-        Self::by(options, |named| named.address())
+        Self::by(options, Named::address)
     }
 
     /// The same with something between, as a proxy is.
