@@ -74,7 +74,7 @@ pub struct ZoneConfig {
     pub timeout: Duration,
     /// Share of the owned records that one plan may remove without a person's word, percent.
     pub max_delete_percent: u8,
-    /// Where the primary's NOTIFY messages arrive. Accepted and kept, not used yet.
+    /// Where the primary's NOTIFY messages arrive; several zones may share an address. Without one, the zone is polled.
     pub notify_listen: Option<SocketAddr>,
     /// Through whom published services are looked up again; the primary, over plain DNS, when nothing is said.
     pub verify: Vec<VerifyThrough>,

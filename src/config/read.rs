@@ -138,8 +138,9 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     let timeout = duration(fields, "timeout", TIMEOUT_RANGE, "from 1s to 10m");
     let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());
     let notify_listen = fields.parsed("notify_listen", |text| {
-        let wrong = |_| format!("`{text}` is not an address to listen on: write `127.0.0.1:5301` or `[::1]:5301`");
-        text.parse::<SocketAddr>().map_err(wrong)
+        let wrong = || format!("`{text}` is not an address to listen on: write `127.0.0.1:5301` or `[::1]:5301`");
+        let address = text.parse::<SocketAddr>().ok();
+        address.filter(|address| address.port() != 0).ok_or_else(wrong)
     });
     let verify = verify(fields);
     if let Some(name) = &name {

@@ -186,6 +186,7 @@ fn what_is_wrong_with_the_way_to_the_primary() {
         ("primary = \"h\"\nallow_hmac_sha1 = \"yes\"".into(), "must be true or false", "toml:7:19", ""),
         ("primary = \"h\"\nowner = \"ä\"".into(), "owner", "toml:7:9", ""),
         ("primary = \"h\"\ntransfer_key_file = \"no.key\"".into(), "no.key: the key file cannot", "toml:7:21", ""),
+        ("primary = \"h\"\nnotify_listen = \"[::1]:0\"".into(), "is not an address to listen on", "toml:7:17", ""),
     ] {
         let errors = errors(&zone(&lines));
         let said = |error: &String| error.contains(message) && error.contains(place) && error.contains(help);
