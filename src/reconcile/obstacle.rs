@@ -64,7 +64,12 @@ impl fmt::Display for Obstacle {
                  delegated, or remove the delegation"
             ),
             Self::Refused(refusal) => refusal.fmt(f),
-            Self::TooLarge(bytes) => write!(f, "its change takes {bytes} bytes and fits no DNS message"),
+            Self::TooLarge(bytes) => write!(
+                f,
+                "its change takes {bytes} bytes and fits no DNS message, in which what goes and what comes have to stand \
+                 together: make it in two steps, some of the instances first, or spread the service over several names \
+                 with `shards`"
+            ),
         }
     }
 }
