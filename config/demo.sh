@@ -90,6 +90,10 @@ prepare() {
     tsig-keygen -a hmac-sha256 srvctl >"$dir/internal.local.key"
     sed -i -e "s|\"/var/lib/srvctl\"|\"$dir/state\"|" -e "s|\"/run/srvctl/|\"$dir/|" "$dir/srvctl.toml"
     mkdir "$dir/state"
+    # Not the port of a srvctl of this machine. Should somebody have this one, the zone is polled.
+    local notify=$((30000 + RANDOM % 2000))
+    sed -i "s|127\.0\.0\.1:5301|127.0.0.1:$notify|" "$dir/srvctl.toml"
+    sed -i "s|127\.0\.0\.1 port 5301|127.0.0.1 port $notify|" "$dir/named.conf"
 
     # Where AppArmor is on, Debian's profile for /usr/sbin/named lets it read /etc/bind but not this directory. The
     # profile belongs to the path, so run a copy.
