@@ -108,12 +108,12 @@ fn a_file_system_that_hangs_holds_up_neither_zones_nor_the_end() {
     let hung = HungFile::new(&workspace.path().join("services.d/jenkins.toml"));
     let new = "[[service]]\nname = \"new\"\n[[service.instance]]\nhost = \"ns1\"\nport = 7\n";
     workspace.write_service("new.toml", new);
+    let late = |status: &Value| strings(&status["source_errors"]).iter().any(|error| error.contains("within 10 s"));
+    let status = daemon.wait_until("the hung file to show", late);
     named.nsupdate("zone internal.local\nupdate delete _jenkins._tcp.internal.local SRV");
     daemon.signal("HUP");
     let line = "_jenkins._tcp.internal.local. 300 IN SRV 10 10 8080 centos9-vm.internal.local.";
     daemon.wait_for("the drift to be repaired", || has(&named, line));
-    let late = |status: &Value| strings(&status["source_errors"]).iter().any(|error| error.contains("within 10 s"));
-    let status = daemon.wait_until("the hung file to show", late);
     assert_eq!(status["services"], 2, "the last good set stays in force");
     drop(hung);
     daemon.wait_for("what was written meanwhile", || {
