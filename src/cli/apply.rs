@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use super::args::ApplyArgs;
 use super::exit::Exit;
-use super::plan::{self, AppliedReport, NameReport, Reports, Survey, ZoneReport};
+use super::plan::{self, AppliedReport, NameReport, Picture, Reports, Survey, ZoneReport};
 use super::{load, output};
 use crate::config::Config;
 use crate::daemon::cycle::{self, Converged, Orders, Unmet};
-use crate::dns::{DnsError, Primary};
+use crate::dns::{DnsError, Primary, Session};
 use crate::model::OwnerId;
+use crate::protocol::update::NameUpdate;
 use crate::reconcile::{Desired, Plan, PlanId, Reconciler, guard};
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
@@ -21,15 +23,18 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &ApplyArgs) -> Exit {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
+    let json = args.format.json;
     let results = match args.accept {
-        None => plan::each_zone(&config, desired, apply_zone).await,
-        Some(id) => accept(&config, desired, id).await,
+        None => {
+            plan::each_zone(&config, desired, |primary, owner, desired| apply_zone(primary, owner, desired, json)).await
+        }
+        Some(id) => accept(&config, desired, id, json).await,
     };
     if results.is_empty() {
         output::error("no plan with this id is held now; `srvctl plan` shows what is");
         return Exit::Failed;
     }
-    if args.format.json {
+    if json {
         let reports: Vec<_> = results.iter().map(|(primary, result)| report(primary, result)).collect();
         output::json(&Reports { zones: &reports });
     } else {
@@ -54,31 +59,42 @@ fn exit(results: &[ZoneResult]) -> Exit {
 /// What was done in a zone.
 struct Applied {
     /// What was planned at the start.
-    planned: Plan,
+    planned: Planned,
     converged: Converged,
     /// What is still to do: nothing, when all went well.
     left: Reconciler,
+}
+
+enum Planned {
+    /// As JSON tells it.
+    Data(Plan),
+    /// As people read it.
+    Shown(Picture),
 }
 
 type ZoneResult = (Primary, Result<Applied, DnsError>);
 
 /// Makes the held plan with this id, in the zone that has it; does nothing in the others. A zone that cannot be read
 /// is among the results: the plan may be its.
-async fn accept(config: &Config, desired: Vec<Desired>, id: PlanId) -> Vec<ZoneResult> {
+async fn accept(config: &Config, desired: Vec<Desired>, id: PlanId, json: bool) -> Vec<ZoneResult> {
     let mut results = Vec::new();
     for (primary, surveyed) in plan::survey_zones(config, desired, Some(id)).await {
         let result = match surveyed {
             Err(error) => Err(error),
             // Whether the id released this zone's plan.
             Ok(survey) if guard(&survey.reconciler, None).held.is_none_or(|held| held.id != id) => continue,
-            Ok(survey) => converge(survey, Some(id)).await,
+            Ok(survey) => converge(survey, Some(id), json).await,
         };
         results.push((primary, result));
     }
     results
 }
 
-async fn apply_zone(primary: Primary, owner: OwnerId, desired: Desired) -> ZoneResult {
+async fn apply_zone(primary: Primary, owner: OwnerId, desired: Desired, json: bool) -> ZoneResult {
+    // What a run that was killed has sent is made before the zone is read.
+    if let Err(error) = Session::new(primary.clone()).settle().await {
+        return (primary, Err(error));
+    }
     let (primary, surveyed) = plan::survey_zone(primary, owner, desired, None).await;
     let survey = match surveyed {
         Ok(survey) => survey,
@@ -88,13 +104,23 @@ async fn apply_zone(primary: Primary, owner: OwnerId, desired: Desired) -> ZoneR
     if names > 0 {
         output::progress(format_args!("updating {names} names in {}", primary.zone()));
     }
-    (primary, converge(survey, None).await)
+    (primary, converge(survey, None, json).await)
 }
 
-async fn converge(survey: Survey, accepted: Option<PlanId>) -> Result<Applied, DnsError> {
-    let Survey { mut session, mut reconciler, .. } = survey;
-    let planned = reconciler.plan();
-    let converged = cycle::converge(&mut session, &mut reconciler, Orders::all(accepted)).await?;
+async fn converge(survey: Survey, accepted: Option<PlanId>, json: bool) -> Result<Applied, DnsError> {
+    let Survey { mut session, mut reconciler, guarded } = survey;
+    let all = Orders::all(accepted);
+    if json || guarded.held.is_some() {
+        let planned =
+            if json { Planned::Data(reconciler.plan()) } else { Planned::Shown(Picture::of_everything(&reconciler)) };
+        let converged = cycle::converge(&mut session, &mut reconciler, all).await?;
+        return Ok(Applied { planned, converged, left: reconciler });
+    }
+    // All of it is sent: so it is shown as it is sent.
+    let picture = Mutex::new(Picture::of_conflicts(&reconciler));
+    let sending = |update: &NameUpdate| picture.lock().unwrap_or_else(PoisonError::into_inner).add(update);
+    let converged = cycle::converge(&mut session, &mut reconciler, Orders { sending: &sending, ..all }).await?;
+    let planned = Planned::Shown(picture.into_inner().unwrap_or_else(PoisonError::into_inner));
     Ok(Applied { planned, converged, left: reconciler })
 }
 
@@ -103,6 +129,7 @@ fn report(primary: &Primary, result: &Result<Applied, DnsError>) -> ZoneReport {
         Ok(applied) => applied,
         Err(error) => return ZoneReport::of_error(primary, error),
     };
+    let Planned::Data(planned) = planned else { unreachable!("made for JSON") };
     let mut report = ZoneReport::of_plan(primary, planned).with_held(left, &converged.guarded);
     report.in_sync = left.is_in_sync();
     report.applied = Some(AppliedReport {
@@ -135,7 +162,9 @@ fn show(primary: &Primary, result: &Result<Applied, DnsError>) {
         Ok(applied) => applied,
         Err(error) => return output::error(error),
     };
-    plan::show(primary, planned);
+    if let Planned::Shown(picture) = planned {
+        picture.show(primary);
+    }
     let pushed = &converged.pushed;
     if pushed.messages > 0 {
         output::line(format_args!(

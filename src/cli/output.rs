@@ -10,14 +10,9 @@ pub(super) fn line(text: impl Display) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// Many lines on standard output, in one piece.
-pub(super) fn lines(lines: impl IntoIterator<Item = impl Display>) {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for text in lines {
-        if writeln!(out, "{text}").is_err() {
-            break;
-        }
-    }
+/// Whole lines on standard output, in one piece.
+pub(super) fn text(lines: &str) {
+    let _ = std::io::stdout().lock().write_all(lines.as_bytes());
 }
 
 /// JSON on standard output: indented, one document.

@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::daemon::{cycle, held};
 use crate::dns::{DnsError, Primary, Session};
 use crate::model::{Change, HeldStatus, Line, Name, OwnerId, RecordType, Rrset};
+use crate::protocol::update::NameUpdate;
 use crate::reconcile::{Conflict, Desired, Guarded, Plan, PlanId, Reconciler, guard, losing_names};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
@@ -28,7 +29,7 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
         for (primary, result) in &surveys {
             match result {
                 Ok(survey) => {
-                    show(primary, &survey.reconciler.plan());
+                    Picture::of_everything(&survey.reconciler).show(primary);
                     show_held(&survey.reconciler, &survey.guarded);
                 }
                 Err(error) => output::error(error),
@@ -100,29 +101,60 @@ where
     all.into_iter().map(|(_, result)| result).collect()
 }
 
-/// A plan as people read it.
-pub(super) fn show(primary: &Primary, plan: &Plan) {
-    let paint = Paint::for_stdout();
-    let (deletes, adds) = plan.updates.iter().fold((0, 0), |sum, update| {
-        let (deletes, adds) = update.record_counts();
-        (sum.0 + deletes, sum.1 + adds)
-    });
-    let summary = if plan.is_in_sync() {
-        "in sync".to_owned()
-    } else {
-        format!("{adds} to add, {deletes} to delete, {} in conflict", plan.conflicts.len())
-    };
-    let head = format!("zone {} at {}, serial {}: {summary}", plan.zone, primary.server(), plan.serial);
-    output::line(paint.strong(head));
-    output::lines(plan.updates.iter().flat_map(|update| {
-        let changes = update.changes.iter().flat_map(Change::lines).map(|line| painted(paint, &line));
-        std::iter::once(String::new()).chain(changes)
-    }));
-    if !plan.conflicts.is_empty() {
-        output::line("");
+/// A plan as people read it: made update by update, since that of a large zone is worth making while the server works.
+pub(super) struct Picture {
+    serial: u32,
+    conflicts: Vec<Conflict>,
+    adds: usize,
+    deletes: usize,
+    lines: String,
+}
+
+impl Picture {
+    /// Of what is to do in a zone; the updates are to be [added](Self::add).
+    pub(super) fn of_conflicts(reconciler: &Reconciler) -> Self {
+        let (serial, conflicts) = (reconciler.live().serial(), reconciler.conflicts().collect());
+        Self { serial, conflicts, adds: 0, deletes: 0, lines: String::new() }
     }
-    for conflict in &plan.conflicts {
-        output::line(paint.doubtful(format_args!("! {}: {}", conflict.name, conflict.obstacle)));
+
+    /// Of all that is to do in a zone.
+    pub(super) fn of_everything(reconciler: &Reconciler) -> Self {
+        let mut picture = Self::of_conflicts(reconciler);
+        for name in reconciler.pending() {
+            reconciler.update(&name).iter().for_each(|update| picture.add(update));
+        }
+        picture
+    }
+
+    pub(super) fn add(&mut self, update: &NameUpdate) {
+        let paint = Paint::for_stdout();
+        let (deletes, adds) = update.record_counts();
+        self.deletes += deletes;
+        self.adds += adds;
+        self.lines.push('\n');
+        for line in update.changes.iter().flat_map(Change::lines) {
+            self.lines.push_str(&painted(paint, &line));
+            self.lines.push('\n');
+        }
+    }
+
+    pub(super) fn show(&self, primary: &Primary) {
+        let paint = Paint::for_stdout();
+        let summary = if self.lines.is_empty() && self.conflicts.is_empty() {
+            "in sync".to_owned()
+        } else {
+            format!("{} to add, {} to delete, {} in conflict", self.adds, self.deletes, self.conflicts.len())
+        };
+        let zone = primary.zone();
+        let head = format!("zone {zone} at {}, serial {}: {summary}", primary.server(), self.serial);
+        output::line(paint.strong(head));
+        output::text(&self.lines);
+        if !self.conflicts.is_empty() {
+            output::line("");
+        }
+        for conflict in &self.conflicts {
+            output::line(paint.doubtful(format_args!("! {}: {}", conflict.name, conflict.obstacle)));
+        }
     }
 }
 

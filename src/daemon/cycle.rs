@@ -16,8 +16,8 @@ use crate::reconcile::{Desired, Guarded, PlanId, Reconciler, guard};
 /// How many rounds a cycle may take: one, one more for instances that move to another shard (published at the new
 /// name first, taken from the old one then), and others because somebody else changed a name under it.
 const ROUNDS: usize = 4;
-/// Names that are sent before the zone is read back: that many updates' effects have room in memory.
-const NAMES_AT_ONCE: usize = 50_000;
+/// Names whose updates are made, sent and read back together: that many have room in memory, twice.
+const NAMES_AT_ONCE: usize = 4096;
 
 /// Reads a whole zone and compares it with what it shall hold.
 ///
@@ -146,12 +146,14 @@ pub struct Orders<'a> {
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
     /// Told how the zone was read back, each time.
     pub has_read: &'a (dyn Fn(Reading) + Sync),
+    /// Told every update of the first round before it is sent.
+    pub sending: &'a (dyn Fn(&NameUpdate) + Sync),
 }
 
 impl Orders<'_> {
     /// Everything that the guard lets pass.
     pub fn all(accepted: Option<PlanId>) -> Self {
-        Self { accepted, skip: None, interrupted: &|| false, has_read: &|_| () }
+        Self { accepted, skip: None, interrupted: &|| false, has_read: &|_| (), sending: &|_| () }
     }
 
     fn skips(&self, update: &NameUpdate) -> bool {
@@ -172,7 +174,7 @@ pub async fn converge(
     let mut pushed = Pushed::default();
     let mut sent = Sent::default();
     let mut guarded = guard(reconciler, orders.accepted);
-    'rounds: for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let mut names = guarded.names(reconciler);
         if orders.skip.is_some() || !sent.0.is_empty() {
             let is_due = |update: NameUpdate| !orders.skips(&update) && sent.is_worth_sending(&update, &pushed);
@@ -181,27 +183,92 @@ pub async fn converge(
         if names.is_empty() {
             break;
         }
-        for names in names.chunks(NAMES_AT_ONCE) {
-            let updates = names.iter().filter_map(|name| guarded.update(reconciler, name));
-            let result = session.push(updates.inspect(|update| sent.note(update))).await;
-            (orders.has_read)(refresh(session, reconciler).await?);
+        let mut sending = |update: &NameUpdate| {
+            sent.note(update);
+            if round == 0 {
+                (orders.sending)(update);
+            }
+        };
+        let due = Due { guarded: &guarded, names: &names, orders };
+        add(&mut pushed, due.send(session, reconciler, &mut sending).await?, &names);
+        guarded = guard(reconciler, orders.accepted);
+        if (orders.interrupted)() {
+            return Ok(Converged { pushed, guarded, unmet: Vec::new() });
+        }
+    }
+    let unmet = unmet(reconciler, &guarded, orders, &sent, &pushed);
+    Ok(Converged { pushed, guarded, unmet })
+}
+
+/// What is to be sent in one round.
+struct Due<'a> {
+    guarded: &'a Guarded,
+    names: &'a [Name],
+    orders: Orders<'a>,
+}
+
+impl Due<'_> {
+    /// Sends it in portions, and reads it back. While the server works on one portion, the one before is read back and
+    /// the next is made, so that it never waits for us. Leaves off when interrupted.
+    ///
+    /// # Errors
+    /// As [`converge`].
+    async fn send(
+        &self,
+        session: &mut Session,
+        reconciler: &mut Reconciler,
+        sending: &mut (dyn FnMut(&NameUpdate) + Send),
+    ) -> Result<Pushed, DnsError> {
+        let mut reader = Session::new(session.primary().clone());
+        let mut pushed = Pushed::default();
+        let mut portions = self.names.chunks(NAMES_AT_ONCE);
+        let mut next = portions.next().map(|names| self.updates(reconciler, names, sending));
+        let mut unread = false;
+        let mut failed = None;
+        while let Some(updates) = next.take() {
+            let read_and_prepare = async {
+                if unread {
+                    (self.orders.has_read)(refresh(&mut reader, reconciler).await?);
+                }
+                let names = portions.next().filter(|_| !(self.orders.interrupted)());
+                Ok(names.map(|names| self.updates(reconciler, names, sending)))
+            };
+            let (result, prepared) = tokio::join!(session.push(updates.into_iter()), read_and_prepare);
+            next = prepared?;
+            unread = true;
             match result {
-                Ok(part) => add(&mut pushed, part, names),
-                Err(error) if names.iter().any(|name| guarded.update(reconciler, name).is_some()) => return Err(error),
+                Ok(part) => pushed.extend(part),
                 Err(error) => {
-                    tracing::warn!(zone = %session.primary().zone(), %error, "the update was made all the same");
+                    failed = Some(error);
+                    break;
                 }
             }
-            if (orders.interrupted)() {
-                guarded = guard(reconciler, orders.accepted);
-                break 'rounds;
-            }
         }
-        guarded = guard(reconciler, orders.accepted);
+        if failed.is_some() {
+            session.settle().await?;
+        }
+        (self.orders.has_read)(refresh(session, reconciler).await?);
+        let is_left = || self.names.iter().any(|name| self.guarded.update(reconciler, name).is_some());
+        match failed {
+            Some(error) if is_left() => return Err(error),
+            Some(error) => tracing::warn!(zone = %session.primary().zone(), %error, "the update was made all the same"),
+            None => {}
+        }
+        Ok(pushed)
     }
-    let is_over = !(orders.interrupted)();
-    let unmet = if is_over { unmet(reconciler, &guarded, orders, &sent, &pushed) } else { Vec::new() };
-    Ok(Converged { pushed, guarded, unmet })
+
+    fn updates(
+        &self,
+        reconciler: &Reconciler,
+        names: &[Name],
+        sending: &mut (dyn FnMut(&NameUpdate) + Send),
+    ) -> Vec<NameUpdate> {
+        names
+            .iter()
+            .filter_map(|name| self.guarded.update(reconciler, name))
+            .inspect(|update| sending(update))
+            .collect()
+    }
 }
 
 fn unmet(reconciler: &Reconciler, guarded: &Guarded, orders: Orders<'_>, sent: &Sent, pushed: &Pushed) -> Vec<Unmet> {
@@ -247,10 +314,7 @@ fn digest(update: &NameUpdate) -> u64 {
 }
 
 fn add(total: &mut Pushed, round: Pushed, names: &[Name]) {
-    total.messages += round.messages;
-    total.deleted += round.deleted;
-    total.added += round.added;
     // The last word about a name is that of the last round that sent it. They come in canonical order.
     total.refused.retain(|refused| names.binary_search(&refused.name).is_err());
-    total.refused.extend(round.refused);
+    total.extend(round);
 }

@@ -53,6 +53,8 @@ struct Memory {
     confirmed: Instant,
     /// What has to be read before anything is sent.
     to_read: ToRead,
+    /// Whether an update may be under way that nobody waits for any more.
+    unsettled: bool,
     /// Word of a change that was none came a moment ago: until then further word waits.
     doubt: Option<Instant>,
     /// Word of a change that waits.
@@ -93,6 +95,7 @@ impl ZoneTask {
             knowledge: Knowledge::Nothing(desired),
             confirmed: Instant::now(),
             to_read: ToRead::Zone,
+            unsettled: true,
             doubt: None,
             doubted: false,
             aside: SetAside::default(),
@@ -124,6 +127,10 @@ impl ZoneTask {
     /// Reads what there is to read, and changes nothing in the zone.
     async fn read(&mut self, memory: &mut Memory) -> Result<(), DnsError> {
         memory.expire();
+        if memory.unsettled {
+            self.session.settle().await?;
+            memory.unsettled = false;
+        }
         let reconciler = match &mut memory.knowledge {
             Knowledge::Everything(reconciler) => reconciler,
             Knowledge::Nothing(desired) | Knowledge::Wishes(desired) => {
@@ -174,6 +181,7 @@ impl ZoneTask {
             Err(error) => {
                 // Whatever was sent may or may not have been made.
                 memory.to_read = memory.to_read.max(ToRead::Changes);
+                memory.unsettled = true;
                 tracing::error!(zone = %self.session.primary().zone(), %error, "the zone could not be reconciled");
                 self.update_status(|zone| {
                     zone.outcome = Outcome::Failed;
@@ -205,6 +213,7 @@ impl ZoneTask {
             skip: if memory.aside.is_empty() { None } else { Some(&skip) },
             interrupted: &interrupted,
             has_read: &has_read,
+            sending: &|_| (),
         };
         let converged = cycle::converge(&mut self.session, reconciler, orders).await?;
         if converged.pushed.messages > 0 {

@@ -93,9 +93,15 @@ impl Connection {
         got: &str,
     ) -> Result<T, DnsError> {
         let server = self.server.clone();
+        let is_closed = |error: &io::Error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => true,
+            // A server that refuses the client while its first message is on the way; the alert that says why got lost.
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => self.over_tls && !self.heard,
+            _ => false,
+        };
         match result {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Ok(Err(error)) if is_closed(&error) => {
                 let got = got.to_owned();
                 Err(match (self.heard, self.over_tls) {
                     (true, _) => DnsError::Closed { server, doing, got },

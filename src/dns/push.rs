@@ -32,6 +32,16 @@ pub struct Pushed {
     pub refused: Vec<RefusedName>,
 }
 
+impl Pushed {
+    /// Takes in what became of more updates.
+    pub fn extend(&mut self, more: Self) {
+        self.messages += more.messages;
+        self.deleted += more.deleted;
+        self.added += more.added;
+        self.refused.extend(more.refused);
+    }
+}
+
 /// One name that the server would not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedName {
@@ -105,6 +115,20 @@ impl Session {
             let second = batch.split_off(batch.len() / 2);
             halves.extend([second, batch]);
         }
+        Ok(())
+    }
+
+    /// Waits until the server has made or dropped every update that came before: those of a process that was killed, or
+    /// of an exchange that timed out, must not be made after the zone is read. An update without content is enough,
+    /// since BIND takes a zone's updates one after the other; whether it is allowed does not matter.
+    ///
+    /// # Errors
+    /// When the exchange fails.
+    pub async fn settle(&mut self) -> Result<(), DnsError> {
+        let mut connection = self.take_connection().await?;
+        let mut under_way = VecDeque::from([self.send(&mut connection, Vec::new(), &VecDeque::new()).await?]);
+        self.answered(&mut connection, &mut under_way).await?;
+        self.keep(connection);
         Ok(())
     }
 

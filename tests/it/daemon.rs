@@ -214,8 +214,8 @@ impl Updating {
         let config = fs::read_to_string(workspace.config()).unwrap();
         let primary = |address: SocketAddr| format!("primary = \"{address}\"");
         fs::write(workspace.config(), config.replace(&primary(named.address()), &primary(proxy.address()))).unwrap();
-        // The zone is read in the first exchange, and updated in the second.
-        proxy.script([Fault::None, Fault::HoldRequest]);
+        // What may be under way is waited for, the zone is read, and then it is updated.
+        proxy.script([Fault::None, Fault::None, Fault::HoldRequest]);
         let daemon = workspace.supervised_daemon(notify);
         proxy.wait_held();
         Self { daemon, proxy, workspace }

@@ -27,7 +27,7 @@ impl Scene {
 
     /// Does this to the update that the next run sends, after it has read the zone on a connection of its own.
     fn fault(&self, fault: Fault) {
-        self.proxy.script([Fault::None, fault]);
+        self.proxy.script([Fault::None, Fault::None, fault]);
     }
 
     /// Runs `apply`; while its update is under way, somebody else does this to the zone.

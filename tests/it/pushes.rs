@@ -115,7 +115,7 @@ fn changes_during_an_update_go_out_together_after_it() {
 #[test]
 fn killed_in_the_middle_of_a_large_push() {
     let scene = Scene::large("");
-    scene.proxy.script([Fault::None, Fault::None, Fault::HoldRequest]);
+    scene.proxy.script([Fault::None, Fault::None, Fault::None, Fault::HoldRequest]);
     let daemon = scene.workspace.daemon();
     scene.proxy.wait_held();
     drop(daemon);
@@ -130,7 +130,7 @@ fn killed_in_the_middle_of_a_large_push() {
 #[test]
 fn a_connection_cut_in_the_middle_of_a_large_push() {
     let scene = Scene::large("");
-    scene.proxy.script([Fault::None, Fault::None, Fault::None, Fault::CutAnswer(0)]);
+    scene.proxy.script([Fault::None, Fault::None, Fault::None, Fault::None, Fault::CutAnswer(0)]);
     let mut daemon = scene.workspace.daemon();
     scene.wait_done(&mut daemon);
     assert!(daemon.log().contains("the update may or may not have been made"), "{}", daemon.log_tail());
@@ -140,7 +140,7 @@ fn a_connection_cut_in_the_middle_of_a_large_push() {
 fn messages_that_arrive_after_their_time() {
     let scene = Scene::large("timeout = \"2s\"\n");
     let Scene { named, proxy, workspace } = &scene;
-    proxy.script([Fault::None, Fault::None, Fault::HoldRequest]);
+    proxy.script([Fault::None, Fault::None, Fault::None, Fault::HoldRequest]);
     let mut daemon = workspace.daemon();
     scene.wait_done(&mut daemon);
     assert!(daemon.log().contains("did not answer within 2 s while updating the zone"), "{}", daemon.log_tail());

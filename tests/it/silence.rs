@@ -28,7 +28,7 @@ fn a_server_that_falls_silent_is_given_up() {
 
     let writing = Proxy::to(named.address());
     workspace.configure(&settings(&writing));
-    writing.script([Fault::None, Fault::HoldRequest]);
+    writing.script([Fault::None, Fault::None, Fault::HoldRequest]);
     let apply = workspace.expect(1, &["apply"]);
     assert!(apply.stderr.contains("did not answer within 1 s while updating the zone"), "{apply:?}");
     writing.release();
