@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::refusal::Refusal;
 use super::shards::Sharded;
-use crate::model::{Catalogue, Instance, Name, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv};
+use crate::model::{
+    Catalogue, Instance, Name, NameMap, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv,
+};
 use crate::protocol::update;
 use crate::protocol::wire;
 
@@ -39,9 +40,9 @@ pub struct Desired {
     /// Which of them this is about.
     index: usize,
     /// Every service that has records in this zone, by its own name, be it published in this zone or another.
-    services: HashMap<Name, Publication>,
+    services: NameMap<Publication>,
     /// Every host in this zone for which services give addresses, with their own names.
-    hosts: HashMap<Name, SmallVec<[Name; 1]>>,
+    hosts: NameMap<SmallVec<[Name; 1]>>,
     /// Sources from which nothing came at all: then removals are for a person to accept.
     pub missing_sources: Vec<String>,
     /// Records of no service.
@@ -86,8 +87,8 @@ impl Desired {
         Self {
             zones,
             index,
-            services: HashMap::new(),
-            hosts: HashMap::new(),
+            services: NameMap::default(),
+            hosts: NameMap::default(),
             missing_sources: Vec::new(),
             #[cfg(test)]
             fixed: BTreeMap::new(),
@@ -141,7 +142,7 @@ impl Desired {
         }
         for host in new.keys().filter(|host| !old.contains_key(host)) {
             touched.insert(host.clone());
-            self.hosts.entry(host.clone()).or_default().push(own_name.clone());
+            self.hosts.get_or_default(host).push(own_name.clone());
         }
         if let Some(after) = after.filter(|after| self.is_home(&after.service) || !new.is_empty()) {
             self.services.insert(own_name.clone(), after);
@@ -167,8 +168,8 @@ impl Desired {
 
     /// Every name at which something is wanted or refused, shards apart, in no order.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
-        let services = self.services.iter().filter(|(_, publication)| self.is_home(&publication.service));
-        let names = services.map(|(own_name, _)| own_name).chain(self.hosts.keys());
+        let services = self.services.unsorted().filter(|(_, publication)| self.is_home(&publication.service));
+        let names = services.map(|(own_name, _)| own_name).chain(self.hosts.unsorted().map(|(host, _)| host));
         #[cfg(test)]
         let names = names.chain(self.fixed.keys());
         names
@@ -176,7 +177,7 @@ impl Desired {
 
     /// Whether a name is one of [`names`](Self::names).
     pub(super) fn contains(&self, name: &Name) -> bool {
-        self.hosts.contains_key(name) || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
+        self.hosts.contains(name) || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
     }
 
     /// What is wanted at a name. A spread or refused service's own records are not among it.
@@ -205,9 +206,10 @@ impl Desired {
         wanted
     }
 
-    /// Why nothing is published of some services.
+    /// Why nothing is published of some services, in canonical order of their names.
     pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
-        let home = self.services.values().filter(|publication| self.is_home(&publication.service));
+        let all = self.services.sorted().into_iter().map(|(_, publication)| publication);
+        let home = all.filter(|publication| self.is_home(&publication.service));
         home.filter_map(|publication| publication.refusal.as_deref())
     }
 
@@ -231,7 +233,7 @@ impl Desired {
 
     /// Whether only refused services name this host: then its addresses stay as they are.
     pub(super) fn is_frozen(&self, host: &Name) -> bool {
-        self.hosts.contains_key(host) && self.givers(host).all(|giver| giver.refusal.is_some())
+        self.hosts.contains(host) && self.givers(host).all(|giver| giver.refusal.is_some())
     }
 
     /// The services that give addresses for a host.

@@ -7,14 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use hashbrown::HashMap;
-
 use super::desired::{Desired, Wanted};
 use super::holdings::Holdings;
 use super::obstacle::{Conflict, Obstacle};
 use super::plan::{self, Plan, Step};
 use super::shards;
-use crate::model::{MAX_SHARDS, Marker, Mismatch, Name, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone};
+use crate::model::{
+    MAX_SHARDS, Marker, Mismatch, Name, NameMap, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone,
+};
 use crate::protocol::update::NameUpdate;
 
 /// How much was looked at since the start; what a change costs is told in these, and not in time.
@@ -35,7 +35,7 @@ pub struct Reconciler {
     holdings: Holdings,
     /// Names to be examined: something changed there.
     dirty: BTreeSet<Name>,
-    pending: HashMap<Name, Pending>,
+    pending: NameMap<Pending>,
     conflicts: BTreeMap<Name, Vec<Obstacle>>,
     /// Services whose names were seen together when they were last examined, by their own names.
     joint: BTreeSet<Name>,
@@ -64,7 +64,7 @@ impl Reconciler {
             live,
             holdings: Holdings::default(),
             dirty: BTreeSet::new(),
-            pending: HashMap::new(),
+            pending: NameMap::default(),
             conflicts: BTreeMap::new(),
             joint: BTreeSet::new(),
             untouched: BTreeMap::new(),
@@ -152,7 +152,7 @@ impl Reconciler {
 
     /// Every name at which something is there, wanted or planned.
     fn known_names(&self) -> impl Iterator<Item = &Name> {
-        let planned = self.pending.keys().chain(self.conflicts.keys());
+        let planned = self.pending.unsorted().map(|(name, _)| name).chain(self.conflicts.keys());
         self.live.unmarked_names().chain(self.desired.names()).chain(planned)
     }
 
@@ -184,14 +184,12 @@ impl Reconciler {
 
     /// Names at which something is to do, in canonical order.
     pub fn pending(&self) -> Vec<Name> {
-        let mut names: Vec<_> = self.pending.keys().cloned().collect();
-        names.sort_unstable();
-        names
+        self.pending.sorted().into_iter().map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether something is to do at a name.
     pub fn is_pending(&self, name: &Name) -> bool {
-        self.pending.contains_key(name)
+        self.pending.contains(name)
     }
 
     /// How many there are.
@@ -201,10 +199,9 @@ impl Reconciler {
 
     /// What is to do at those of them where records are deleted.
     pub(super) fn deleting(&self) -> impl Iterator<Item = NameUpdate> {
-        let deleting = self.pending.iter().filter(|(_, pending)| pending.deletes);
-        let mut names: Vec<_> = deleting.map(|(name, _)| name).collect();
-        names.sort_unstable();
-        names.into_iter().filter_map(|name| self.update(name))
+        let mut names: Vec<_> = self.pending.unsorted().filter(|(_, pending)| pending.deletes).collect();
+        names.sort_unstable_by_key(|(name, _)| *name);
+        names.into_iter().filter_map(|(name, _)| self.update(name))
     }
 
     /// What is to do at a name.
@@ -286,7 +283,7 @@ impl Reconciler {
         let joint = shards::joint(&self.desired, own_name, &live);
         let mut names: BTreeSet<Name> = joint.names.keys().cloned().collect();
         let service = shards::key_of(own_name, self.live.origin());
-        let known = |name: &Name| self.pending.contains_key(name) || self.conflicts.contains_key(name);
+        let known = |name: &Name| self.pending.contains(name) || self.conflicts.contains_key(name);
         for shard in 0..MAX_SHARDS {
             let name = service.as_ref().and_then(|service| service.shard_name(shard).ok());
             names.extend(name.filter(|name| shard == 0 || live.contains_key(&shard) || known(name)));
