@@ -16,8 +16,8 @@ use crate::reconcile::{Desired, Guarded, PlanId, Reconciler, guard};
 /// How many rounds a cycle may take: one, one more for instances that move to another shard (published at the new
 /// name first, taken from the old one then), and others because somebody else changed a name under it.
 const ROUNDS: usize = 4;
-/// Names whose updates are made, sent and read back together: that many have room in memory, twice.
-const NAMES_AT_ONCE: usize = 4096;
+/// Names that are sent before the zone is read back: what comes back of so many has room in memory.
+const NAMES_AT_ONCE: usize = 40_000;
 
 /// Reads a whole zone and compares it with what it shall hold.
 ///
@@ -208,8 +208,8 @@ struct Due<'a> {
 }
 
 impl Due<'_> {
-    /// Sends it in portions, and reads it back. While the server works on one portion, the one before is read back and
-    /// the next is made, so that it never waits for us. Leaves off when interrupted.
+    /// Sends it in portions, and reads each back before the next. Updates are made as there is room for them under way,
+    /// while the server works on those before. Leaves off when interrupted.
     ///
     /// # Errors
     /// As [`converge`].
@@ -219,55 +219,28 @@ impl Due<'_> {
         reconciler: &mut Reconciler,
         sending: &mut (dyn FnMut(&NameUpdate) + Send),
     ) -> Result<Pushed, DnsError> {
-        let mut reader = Session::new(session.primary().clone());
         let mut pushed = Pushed::default();
-        let mut portions = self.names.chunks(NAMES_AT_ONCE);
-        let mut next = portions.next().map(|names| self.updates(reconciler, names, sending));
-        let mut unread = false;
-        let mut failed = None;
-        while let Some(updates) = next.take() {
-            let read_and_prepare = async {
-                if unread {
-                    (self.orders.has_read)(refresh(&mut reader, reconciler).await?);
-                }
-                let names = portions.next().filter(|_| !(self.orders.interrupted)());
-                Ok(names.map(|names| self.updates(reconciler, names, sending)))
-            };
-            let (result, prepared) = tokio::join!(session.push(updates.into_iter()), read_and_prepare);
-            next = prepared?;
-            unread = true;
+        for names in self.names.chunks(NAMES_AT_ONCE) {
+            let updates = names.iter().filter_map(|name| self.guarded.update(reconciler, name));
+            let result = session.push(updates.inspect(|update| sending(update))).await;
+            if result.is_err() {
+                session.settle().await?;
+            }
+            (self.orders.has_read)(refresh(session, reconciler).await?);
             match result {
                 Ok(part) => pushed.extend(part),
+                Err(error) if names.iter().any(|name| self.guarded.update(reconciler, name).is_some()) => {
+                    return Err(error);
+                }
                 Err(error) => {
-                    failed = Some(error);
-                    break;
+                    tracing::warn!(zone = %session.primary().zone(), %error, "the update was made all the same");
                 }
             }
-        }
-        if failed.is_some() {
-            session.settle().await?;
-        }
-        (self.orders.has_read)(refresh(session, reconciler).await?);
-        let is_left = || self.names.iter().any(|name| self.guarded.update(reconciler, name).is_some());
-        match failed {
-            Some(error) if is_left() => return Err(error),
-            Some(error) => tracing::warn!(zone = %session.primary().zone(), %error, "the update was made all the same"),
-            None => {}
+            if (self.orders.interrupted)() {
+                break;
+            }
         }
         Ok(pushed)
-    }
-
-    fn updates(
-        &self,
-        reconciler: &Reconciler,
-        names: &[Name],
-        sending: &mut (dyn FnMut(&NameUpdate) + Send),
-    ) -> Vec<NameUpdate> {
-        names
-            .iter()
-            .filter_map(|name| self.guarded.update(reconciler, name))
-            .inspect(|update| sending(update))
-            .collect()
     }
 }
 
