@@ -7,10 +7,11 @@
 //!    cannot be published is an error with file, line and caret. What is good is a [`model::Service`].
 //! 2. [`reconcile`] turns all services into the records that each zone shall hold ([`reconcile::desired`]).
 //! 3. [`dns`] reads the live zone from its primary, [`protocol::transfer`] judging every message on the way,
-//!    and gives a [`model::Zone`].
-//! 4. [`reconcile::plan`] compares the two, restricted to what our markers in the zone say is ours. A service too
-//!    large for one name is spread over several there, each instance staying where the zone has it. The result
-//!    is made of [`model::Change`]s, grouped by owner name with the prerequisites that guard them.
+//!    and gives a [`model::Zone`]; once as a whole, and then what has changed in it. NOTIFYs tell when.
+//! 4. [`reconcile::Reconciler`] keeps the difference between the two, restricted to what our markers in the zone say
+//!    is ours: a change on either side is a look at the names that it touches. A service too large for one name is
+//!    spread over several there, each instance staying where the zone has it. What is to do is made of
+//!    [`model::Change`]s, grouped by owner name with the prerequisites that guard them.
 //! 5. [`protocol::update`] packs them into messages by bytes; [`dns`] signs, sends and verifies the answers.
 //! 6. The zone is read back: NOERROR is not success. [`daemon::cycle`] is this whole way, and `plan`, `apply`
 //!    and the daemon all take it.
