@@ -79,6 +79,17 @@ impl Marker {
         first.eq_ignore_ascii_case(MARKER_LABEL.as_bytes()).then(|| marker_name.parent())?
     }
 
+    /// Whether a name can be a marker's only, and so is never marked itself. `_srvctl._tcp` is not: a service may be
+    /// called `srvctl`, and nothing of ours is at `_tcp`.
+    pub fn is_only_marker(name: &Name) -> bool {
+        let mut labels = name.labels();
+        let mut is = |words: &[&str]| {
+            let label = labels.next();
+            label.is_some_and(|label| words.iter().any(|word| label.eq_ignore_ascii_case(word.as_bytes())))
+        };
+        is(&[MARKER_LABEL]) && !is(&["_tcp", "_udp"])
+    }
+
     /// The marker as TXT data.
     pub fn to_rdata(&self) -> Rdata {
         let mut types: Vec<_> = self.types.iter().map(ToString::to_string).collect();
@@ -149,5 +160,7 @@ mod tests {
         assert_eq!(marker.to_string(), "_srvctl._jenkins._tcp.internal.local.");
         assert_eq!(Marker::marked_name(&marker), Some(name.clone()));
         assert_eq!(Marker::marked_name(&name), None);
+        assert!(Marker::is_only_marker(&marker) && !Marker::is_only_marker(&name));
+        assert!(!Marker::is_only_marker(&"_srvctl._tcp.internal.local".parse().unwrap()), "a service of that name");
     }
 }

@@ -226,9 +226,10 @@ impl Desired {
         spread.then(|| Sharded::of(service, self.policy()))?
     }
 
-    /// Whether a service of that name is to be spread over several names.
+    /// Whether a service of that name is to be spread over several names of this zone.
     pub(super) fn is_sharded(&self, own_name: &Name) -> bool {
-        self.services.get(own_name).is_some_and(|publication| publication.service.shards != Shards::Off)
+        let is_sharded = |service: &Service| service.shards != Shards::Off && self.is_home(service);
+        self.services.get(own_name).is_some_and(|publication| is_sharded(&publication.service))
     }
 
     /// Whether only refused services name this host: then its addresses stay as they are.

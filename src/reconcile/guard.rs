@@ -174,7 +174,7 @@ fn reasons(owned: usize, removed: usize, desired: &Desired) -> Vec<HoldReason> {
 }
 
 fn is_marker(change: &Change) -> bool {
-    Marker::marked_name(&change.key.name).is_some() && change.key.record_type == RecordType::TXT
+    Marker::is_only_marker(&change.key.name) && change.key.record_type == RecordType::TXT
 }
 
 fn size(rrset: Option<&Rrset>) -> usize {

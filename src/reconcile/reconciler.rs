@@ -132,7 +132,7 @@ impl Reconciler {
     /// before [`replace_zone`](Self::replace_zone).
     pub fn advance(&mut self, deleted: &[Record], added: &[Record], soa: &Record) -> Result<(), Mismatch> {
         let records = || deleted.iter().chain(added);
-        let touched: BTreeSet<Name> = records().map(|record| marked(&record.name)).collect();
+        let touched: BTreeSet<Name> = records().flat_map(|record| concerned(&record.name)).collect();
         touched.iter().for_each(|name| self.holdings.leave(&self.owner, &self.live, name));
         self.torn = true;
         self.live.advance(deleted, added, soa)?;
@@ -343,9 +343,10 @@ impl Reconciler {
     }
 }
 
-/// The name that a name is about: a marker is about another.
-fn marked(name: &Name) -> Name {
-    Marker::marked_name(name).unwrap_or_else(|| name.clone())
+/// The names that a record at a name is about: a marker is about another, and what looks like one may be a service.
+fn concerned(name: &Name) -> impl Iterator<Item = Name> {
+    let own = (!Marker::is_only_marker(name)).then(|| name.clone());
+    Marker::marked_name(name).into_iter().chain(own)
 }
 
 /// Services' names begin with an underscore, hosts' never do.

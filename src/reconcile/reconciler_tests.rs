@@ -159,7 +159,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     let instances = proptest::collection::vec((0u8..8, 0u16..2, any::<bool>()), 1..7);
     prop_oneof![
         (0u8..3, proptest::option::of((shards, instances))).prop_map(|(index, wish)| Event::Service(index, wish)),
-        (0u8..8, 0u8..8).prop_map(|(host, kind)| Event::Foreign(host, kind)),
+        (0u8..8, 0u8..11).prop_map(|(host, kind)| Event::Foreign(host, kind)),
         Just(Event::Make),
     ]
 }
@@ -170,7 +170,13 @@ fn wish(index: u8, shards: Shards, hosts: &[Host]) -> Arc<Service> {
     hosts.dedup_by_key(|(host, ..)| *host);
     let one =
         |&(host, weight, addressed): &Host| instance(&format!("h{host}"), weight, addressed.then_some(u32::from(host)));
-    service(&format!("s{index}"), shards, hosts.iter().map(one).collect())
+    let wish = service(title(index), shards, hosts.iter().map(one).collect());
+    let ttl = hosts.first().filter(|(_, weight, _)| *weight > 0).map(|(host, ..)| 60 + u32::from(*host));
+    Arc::new(Service { ttl, ..(*wish).clone() })
+}
+
+fn title(index: u8) -> &'static str {
+    ["s0", "S1", "srvctl"][usize::from(index)]
 }
 
 fn foreign(host: u8, kind: u8) -> Record {
@@ -182,7 +188,10 @@ fn foreign(host: u8, kind: u8) -> Record {
         2 => (format!("_srvctl.h{host}"), marker("me")),
         3 => (format!("_srvctl.h{host}"), marker("you")),
         4 => (format!("h{host}"), target(RecordType::CNAME)),
-        5 => (format!("_s{}._tcp.shard-1", host % 3), Rdata::txt(["x"])),
+        5 => (format!("_{}._tcp.shard-1", title(host % 3)), Rdata::txt(["x"])),
+        8 => (format!("_srvctl._srvctl.h{host}"), Rdata::txt(["v=1 owner=me types=TXT"])),
+        9 => (format!("_{}._tcp.sub", title(host % 3)), Rdata::txt(["x"])),
+        10 => (format!("H{host}"), target(RecordType::DNAME)),
         6 => ("shard-1".to_owned(), target(RecordType::NS)),
         _ => (format!("h{host}"), target(RecordType::NS)),
     };
@@ -198,7 +207,7 @@ proptest! {
             match event {
                 Event::Service(index, wanted) => {
                     let service = wanted.map(|(shards, hosts)| wish(index, shards, &hosts));
-                    reconciler.set_service(&name(&format!("_s{index}._tcp")), service);
+                    reconciler.set_service(&name(&format!("_{}._tcp", title(index))), service);
                     reconciler.examine();
                 }
                 Event::Foreign(host, kind) => {
@@ -283,4 +292,67 @@ fn a_difference_that_does_not_fit_is_told() {
     assert!(reconciler.is_torn());
     reconciler.replace_zone(empty_zone());
     assert!(!reconciler.is_torn());
+}
+
+/// The name of a service called so looks like the marker of `_tcp`.
+#[test]
+fn a_service_may_be_called_srvctl() {
+    let mut reconciler = Reconciler::new(owner(), nothing(4), empty_zone());
+    let wish = |weight| {
+        let mut wish = (*service("srvctl", Shards::Off, vec![instance("h1", weight, None)])).clone();
+        wish.metadata.insert("team".into(), "devops".into());
+        Some(Arc::new(wish))
+    };
+    for (wish, records) in [(wish(0), 2), (wish(1), 2), (None, 0)] {
+        reconciler.set_service(&name("_srvctl._tcp"), wish);
+        reconciler.examine();
+        settle(&mut reconciler);
+        let anew = Reconciler::new(owner(), reconciler.desired.clone(), reconciler.live.clone());
+        assert_eq!(reconciler.plan(), anew.plan());
+        assert!(reconciler.is_in_sync());
+        assert_eq!(reconciler.owned_records(), records);
+        assert_eq!(reconciler.live().record_count(), records + usize::from(records > 0) + 1, "marker and SOA");
+    }
+}
+
+/// A marker that somebody forged for a marker makes nothing ours.
+#[test]
+fn markers_have_no_markers() {
+    let record = |owner_name: &str, text: &str| Record { name: name(owner_name), ttl: 300, rdata: Rdata::txt([text]) };
+    let forged = record("_srvctl._srvctl.h1", "v=1 owner=me types=TXT");
+    let marker = record("_srvctl.h1", "v=1 owner=me types=A");
+    let mut reconciler = Reconciler::new(owner(), nothing(4), empty_zone());
+    reconciler.set_service(&name("_s._tcp"), Some(service("s", Shards::Off, vec![instance("h1", 0, Some(1))])));
+    settle(&mut reconciler);
+    reconciler.advance(&[], std::slice::from_ref(&forged), &soa(90)).unwrap();
+    reconciler.examine();
+    assert!(reconciler.is_in_sync(), "{:?}", reconciler.plan());
+    reconciler.advance(std::slice::from_ref(&marker), &[], &soa(91)).unwrap();
+    reconciler.advance(std::slice::from_ref(&forged), &[marker], &soa(92)).unwrap();
+    reconciler.examine();
+    assert!(reconciler.is_in_sync(), "{:?}", reconciler.plan());
+}
+
+/// A spread service whose namesake in the zone below gives addresses for a host here.
+#[test]
+fn a_namesake_in_another_zone_takes_nothing_away() {
+    let policy = |name: &str| ZonePolicy {
+        name: name.parse().unwrap(),
+        ttl: 300,
+        max_records_per_rrset: 4,
+        max_delete_percent: 30,
+    };
+    let zones: Arc<[ZonePolicy]> = [policy(&format!("sub.{ZONE}")), policy(ZONE)].into();
+    let mut reconciler = Reconciler::new(owner(), Desired::nothing(zones, 1), empty_zone());
+    let here = service("s", Shards::Auto, vec![instance("h1", 0, None), instance("h2", 0, None)]);
+    let key = ServiceKey { zone: format!("sub.{ZONE}").parse().unwrap(), ..here.key.clone() };
+    let below = Service { key, instances: vec![instance("h3", 0, Some(3))], ..(*here).clone() };
+    reconciler.set_service(&name("_s._tcp"), Some(here));
+    reconciler.set_service(&name("_s._tcp.sub"), Some(Arc::new(below)));
+    reconciler.examine();
+    settle(&mut reconciler);
+    let stray = Record { name: name("_s._tcp.sub"), ttl: 300, rdata: Rdata::txt(["x"]) };
+    reconciler.advance(&[], &[stray], &soa(90)).unwrap();
+    reconciler.examine();
+    assert!(reconciler.is_in_sync(), "{:?}", reconciler.plan());
 }

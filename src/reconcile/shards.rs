@@ -112,10 +112,12 @@ pub(super) fn own_name_of(name: &Name, zone: &Name) -> Name {
     shard_of(name, zone).map_or_else(|| name.clone(), |(own_name, _)| own_name)
 }
 
+/// The service of that name in a zone; none for a name that no service there can have.
 pub(super) fn key_of(own_name: &Name, zone: &Name) -> Option<ServiceKey> {
     let mut labels = own_name.labels();
     let mut word = || Some(std::str::from_utf8(labels.next()?).ok()?.strip_prefix('_')?.to_owned());
-    Some(ServiceKey { name: word()?, proto: word()?, zone: zone.clone() })
+    let key = ServiceKey { name: word()?, proto: word()?, zone: zone.clone() };
+    (key.owner_name().as_ref() == Ok(own_name)).then_some(key)
 }
 
 /// What stays at the shards of a service that is not spread any more: what its own name does not show yet.
