@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::Instant;
 
 use super::inbox::Inbox;
 use crate::config::Config;
@@ -163,15 +164,31 @@ impl Reader {
     }
 
     fn read(mut self) -> (Self, Loaded) {
-        if let Some(watcher) = &mut self.watcher {
-            watcher.watch();
+        let first = Instant::now();
+        loop {
+            if let Some(watcher) = &mut self.watcher {
+                watcher.watch();
+            }
+            let began = Instant::now();
+            let nothing = BTreeMap::new();
+            let known = if self.trusts_stamps { self.last_good.files() } else { &nothing };
+            let snapshot = read_again(&self.patterns, &self.zones, known);
+            let before = self.last_good.clone();
+            let loaded = self.last_good.take(snapshot);
+            // What comes need not wait, but what goes may not be written yet, or be on its way to another file.
+            match &self.watcher {
+                Some(watcher)
+                    if before.loses(&loaded) && watcher.was_restless(began) && !Watcher::is_hopeless(first) =>
+                {
+                    watcher.wait_for_rest();
+                    self.last_good = before;
+                }
+                _ => {
+                    self.trusts_stamps = true;
+                    return (self, loaded);
+                }
+            }
         }
-        let nothing = BTreeMap::new();
-        let known = if self.trusts_stamps { self.last_good.files() } else { &nothing };
-        self.trusts_stamps = true;
-        let snapshot = read_again(&self.patterns, &self.zones, known);
-        let loaded = self.last_good.take(snapshot);
-        (self, loaded)
     }
 
     async fn file_changed(&mut self) {

@@ -122,6 +122,20 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Whether everything that the other publishes is published by this one too, in some form.
+    pub fn has_all_of(&self, other: &Self) -> bool {
+        let offers = |wanted: &Instance| {
+            let start = self.instances.partition_point(|instance| instance.host < wanted.host);
+            let same_host = self.instances[start..].iter().take_while(|instance| instance.host == wanted.host);
+            let has_addresses =
+                |found: &Instance| wanted.addresses.iter().all(|address| found.addresses.contains(address));
+            same_host.filter(|found| found.port == wanted.port).any(has_addresses)
+        };
+        other.metadata.keys().all(|key| self.metadata.contains_key(key)) && other.instances.iter().all(offers)
+    }
+}
+
 /// One host and port that offers a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {

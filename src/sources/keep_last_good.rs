@@ -7,17 +7,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Catalogue, Diagnostic};
+use crate::model::{Catalogue, Diagnostic, Service};
 
 use super::files::{FileRead, Snapshot, catalogue};
 
 /// Remembers the last good version of every file.
 ///
 /// It judges files by their paths, so a changed list of patterns or zones wants a new one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct KeepLastGood {
     /// None until everything was good once.
-    in_force: Option<InForce>,
+    in_force: Option<Arc<InForce>>,
 }
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl KeepLastGood {
             if errors.is_empty() {
                 match catalogue(snapshot.files.values()) {
                     Ok(catalogue) => {
-                        self.in_force = Some(InForce { files: snapshot.files, catalogue: catalogue.into() });
+                        self.in_force = Some(Arc::new(InForce { files: snapshot.files, catalogue: catalogue.into() }));
                     }
                     Err(contradictions) => errors = contradictions,
                 }
@@ -67,10 +67,20 @@ impl KeepLastGood {
             return self.loaded(errors, silent);
         }
         match catalogue(files.values()) {
-            Ok(catalogue) => self.in_force = Some(InForce { files, catalogue: catalogue.into() }),
+            Ok(catalogue) => self.in_force = Some(Arc::new(InForce { files, catalogue: catalogue.into() })),
             Err(contradictions) => errors.extend(contradictions),
         }
         self.loaded(errors, silent)
+    }
+
+    /// Whether something of what is in force is in force no more after this reading: a service, an instance, an
+    /// address, a key of the metadata. What is only half written does that.
+    pub fn loses(&self, loaded: &Loaded) -> bool {
+        let (Some(before), Some(after)) = (&self.in_force, &loaded.catalogue) else { return false };
+        let lost = |(key, old): (_, &Arc<Service>)| {
+            after.get(key).is_none_or(|new| !Arc::ptr_eq(old, new) && !new.has_all_of(old))
+        };
+        !Arc::ptr_eq(&before.catalogue, after) && before.catalogue.iter().any(lost)
     }
 
     /// The files in force.

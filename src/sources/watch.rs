@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
@@ -16,10 +16,10 @@ use tokio::time::{Instant, timeout};
 
 use super::pattern::Pattern;
 
-/// Silence that ends a change, while a file is being written: its end is told as well.
+/// Silence that ends a change: nobody writes a file in pieces, or removes and makes it, with longer pauses.
 const QUIET: Duration = Duration::from_millis(200);
-/// Silence that ends a change when no file is being written: more may be renamed at the same time.
-const QUIET_WHEN_WHOLE: Duration = Duration::from_millis(10);
+/// Silence after which it is worth a look: if nothing goes, there is nothing to wait for.
+const QUIET_ENOUGH: Duration = Duration::from_millis(10);
 /// Longest wait for silence, so that a file written without pause cannot hold back the others.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -38,6 +38,8 @@ pub struct Watcher {
     directories: Directories,
     /// When the change that is being waited out began; kept here so that dropping the future loses nothing.
     began: Option<Instant>,
+    /// When something was told last.
+    told: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Watcher {
@@ -51,16 +53,18 @@ impl Watcher {
         let directories = directories(patterns);
         let interest = Interest { patterns: patterns.to_vec(), directories: directories.keys().cloned().collect() };
         let unfinished = Arc::new(AtomicBool::new(false));
-        let (bell, writing) = (Arc::clone(&signal), Arc::clone(&unfinished));
+        let told = Arc::new(Mutex::new(None));
+        let (bell, writing, last) = (Arc::clone(&signal), Arc::clone(&unfinished), Arc::clone(&told));
         let system = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             if event.as_ref().is_ok_and(|event| !interest.in_event(event)) {
                 return;
             }
             writing.store(event.is_ok_and(|event| is_unfinished(event.kind)), Ordering::Relaxed);
+            *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             bell.notify_one();
         })
         .map_err(WatchError)?;
-        let mut watcher = Self { system, signal, unfinished, directories, began: None };
+        let mut watcher = Self { system, signal, unfinished, directories, began: None, told };
         watcher.watch();
         Ok(watcher)
     }
@@ -73,9 +77,29 @@ impl Watcher {
             self.signal.notified().await;
         }
         let began = *self.began.get_or_insert_with(Instant::now);
-        let quiet = || if self.unfinished.load(Ordering::Relaxed) { QUIET } else { QUIET_WHEN_WHOLE };
+        let quiet = || if self.unfinished.load(Ordering::Relaxed) { QUIET } else { QUIET_ENOUGH };
         while began.elapsed() < PATIENCE && timeout(quiet(), self.signal.notified()).await.is_ok() {}
         self.began = None;
+    }
+
+    /// Whether a reading that began then may have met the files in the middle of a change: something was told shortly
+    /// before or has been since.
+    pub fn was_restless(&self, began: Instant) -> bool {
+        let told = *self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.is_some_and(|told| told + QUIET > began)
+    }
+
+    /// Whether there was no end of changes since then: waiting longer would hold back the others.
+    pub fn is_hopeless(began: Instant) -> bool {
+        began.elapsed() >= PATIENCE
+    }
+
+    /// Waits, on a thread that may, until nothing has been told for long enough to take the files for whole.
+    pub fn wait_for_rest(&self) {
+        let began = Instant::now();
+        while self.was_restless(Instant::now()) && !Self::is_hopeless(began) {
+            std::thread::sleep(QUIET / 10);
+        }
     }
 
     /// Watches what is there now. To be called before every reading, so that nothing falls between: a directory made

@@ -65,6 +65,33 @@ fn sees_a_changed_service_file() {
     daemon.wait_in_sync();
 }
 
+/// As a script writes that appends line by line, and as a tool does that removes a file before it makes it.
+#[test]
+fn a_file_written_in_pieces_takes_nothing_away() {
+    let named = Named::start();
+    let workspace = example(&named, "1h");
+    let instance = |host: u8| format!("[[service.instance]]\nhost = \"h{host}\"\nport = 9100\n");
+    let text: String = ["[[service]]\nname = \"many\"\n".to_owned()].into_iter().chain((0..20).map(instance)).collect();
+    workspace.write_service("many.toml", &text);
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    let serial = named.serial();
+    let path = workspace.path().join("services.d/many.toml");
+    let (most, rest) = text.split_at(text.len() - 2 * instance(19).len());
+    fs::write(&path, most).unwrap();
+    std::thread::sleep(Duration::from_millis(60));
+    fs::write(&path, [most, rest].concat()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    fs::remove_file(workspace.path().join("services.d/jenkins.toml")).unwrap();
+    std::thread::sleep(Duration::from_millis(60));
+    workspace.write_service("moved.toml", JENKINS);
+    std::thread::sleep(Duration::from_millis(500));
+    daemon.wait_in_sync();
+    assert_eq!(named.serial(), serial, "nothing of it was ever gone");
+    fs::write(&path, most).unwrap();
+    daemon.wait_for("what is really gone to go", || !named.zone_text().iter().any(|line| line.contains(" h19.")));
+}
+
 #[test]
 fn reloads_on_sighup() {
     let named = Named::start();
