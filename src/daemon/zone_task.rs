@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::cycle::{self, Converged, Orders, Reading};
+use super::cycle::{self, Converged, Orders, Reading, Reason, Unmet};
 use super::inbox::{Inbox, News, Notified};
 use super::report;
 use crate::dns::{DnsError, Session};
@@ -21,6 +21,8 @@ use crate::model::{DaemonStatus, Outcome, OwnerId, Serial, ZoneStatus};
 use crate::protocol::update::NameUpdate;
 use crate::reconcile::{Desired, Reconciler, SetAside};
 
+/// How long to leave names alone that others keep changing.
+const CONTEST: Duration = Duration::from_millis(100);
 /// How long word of changes is not believed after it was wrong. Anybody can send it in the primary's name.
 const DOUBT: Duration = Duration::from_secs(1);
 
@@ -53,6 +55,8 @@ struct Memory {
     confirmed: Instant,
     /// What has to be read before anything is sent.
     to_read: ToRead,
+    /// Whether a cycle ended while others were still changing the names that it changed.
+    contested: bool,
     /// Whether an update may be under way that nobody waits for any more.
     unsettled: bool,
     /// Word of a change that was none came a moment ago: until then further word waits.
@@ -95,6 +99,7 @@ impl ZoneTask {
             knowledge: Knowledge::Nothing(desired),
             confirmed: Instant::now(),
             to_read: ToRead::Zone,
+            contested: false,
             unsettled: true,
             doubt: None,
             doubted: false,
@@ -219,7 +224,10 @@ impl ZoneTask {
         if converged.pushed.messages > 0 {
             memory.confirmed = Instant::now();
         }
-        for unmet in &converged.unmet {
+        // Who loses a race loses nothing but a moment: only what the server will not do waits longer.
+        let contested = |unmet: &&Unmet| matches!(unmet.reason, Reason::Contested(_));
+        memory.contested = converged.unmet.iter().any(|unmet| contested(&unmet));
+        for unmet in converged.unmet.iter().filter(|unmet| !contested(unmet)) {
             memory.aside.record(&unmet.update, unmet.reason.to_string(), now());
         }
         memory.aside.forget_done(|name| reconciler.is_pending(name));
@@ -314,7 +322,8 @@ impl Memory {
         let poll = interval.saturating_sub(self.confirmed.elapsed());
         let retry = self.aside.next_retry().map(|at| Duration::from_secs(at.saturating_sub(now()).max(1)));
         let doubt = self.doubt.filter(|_| self.doubted).map(|doubt| doubt.saturating_duration_since(Instant::now()));
-        retry.into_iter().chain(doubt).fold(poll, Duration::min)
+        let contest = self.contested.then_some(CONTEST);
+        retry.into_iter().chain(doubt).chain(contest).fold(poll, Duration::min)
     }
 
     /// A zone that nobody could ask about for longer than its SOA record allows (EXPIRE) is not known any more.
