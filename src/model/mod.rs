@@ -8,6 +8,7 @@ mod name;
 mod name_map;
 mod rdata;
 mod rrset;
+pub mod rules;
 mod serial;
 mod server;
 mod service;

@@ -2,7 +2,6 @@
 //!
 //! What cannot be published is refused here, where a person can be shown the line.
 
-mod hosts;
 mod metadata;
 
 use std::collections::BTreeMap;
@@ -12,9 +11,10 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use crate::model::{Diagnostic, Instance, MAX_LABEL, MAX_SHARDS, Marker, Name, Place, Service, ServiceKey, Shards};
+use crate::model::rules;
+use crate::model::{Diagnostic, Instance, MAX_SHARDS, Name, Place, Service, ServiceKey, Shards};
 
-use super::toml_fields::{self, Fields, Refusal};
+use super::toml_fields::{self, Fields};
 
 /// TTLs that may be configured, seconds. Zero would send every look-up of every scraper to the primary; above a
 /// week nothing changes, since BIND's and Unbound's caches cut there or earlier (`max-cache-ttl`).
@@ -39,9 +39,9 @@ pub fn parse(file: &Arc<str>, text: &Arc<str>, zones: &[Name]) -> Result<Vec<Ser
 fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     fields.require(&[("name", "name = \"jenkins\"")]);
     let place = fields.place();
-    let name = fields.parsed("name", service_name);
+    let name = fields.parsed("name", rules::service_name);
     let has_proto = fields.has("proto");
-    let proto = fields.parsed("proto", proto).map(Spanned::into_inner).or((!has_proto).then_some("tcp"));
+    let proto = fields.parsed("proto", rules::proto).map(Spanned::into_inner).or((!has_proto).then_some("tcp"));
     let zone = zone(fields, zones);
     let ttl = fields.integer("ttl", TTL_RANGE);
     let metadata = metadata::read(fields);
@@ -50,52 +50,10 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     let name = name?;
     let span = name.span();
     let key = ServiceKey { name: name.into_inner(), proto: proto?.to_owned(), zone: zone? };
-    // The longest of its names.
-    let last = if shards == Shards::Off { 0 } else { MAX_SHARDS - 1 };
-    if let Err(error) = key.shard_name(last).and_then(|owner_name| Marker::name_for(&owner_name)) {
-        let and_shard = if last == 0 { "" } else { " and the label of a shard in it" };
-        let message = format!("the name `{key}` with the ownership marker in front of it{and_shard} {error}");
-        fields.report_with_help(span, message, "shorten the service name, or use a zone with a shorter name");
+    if let Err(refusal) = rules::owner_names(&key, shards) {
+        fields.refuse(span, refusal);
     }
     Some(Service { key, ttl, metadata, shards, instances: instances?, place })
-}
-
-/// A service name.
-///
-/// # Standards
-/// RFC 6335 section 5.1, except for the length: it allows 15 characters, and `node-exporter-internal` and its
-/// like are in use everywhere, so only the 63 bytes of a label count (RFC 1035), of which the underscore is one.
-fn service_name(name: &str) -> Result<String, Refusal> {
-    if let Some(bare) = name.strip_prefix('_') {
-        let message = format!("service name `{name}` starts with an underscore, which is added for you");
-        return Err(Refusal::with_help(message, format!("write `{bare}`")));
-    }
-    let refused = |why: &str| Err(Refusal::from(format!("service name `{name}` {why} (RFC 6335)")));
-    if name.is_empty() {
-        return Err(Refusal::from("the service name is empty".to_owned()));
-    }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
-        return refused("may only have letters, digits and hyphens");
-    }
-    if !name.bytes().any(|byte| byte.is_ascii_alphabetic()) {
-        return refused("needs at least one letter");
-    }
-    if name.starts_with('-') || name.ends_with('-') || name.contains("--") {
-        return refused("may not start or end with a hyphen or have two in a row");
-    }
-    if name.len() >= MAX_LABEL {
-        let message = format!("service name `{name}` has {} characters; DNS has room for 62", name.len());
-        return Err(Refusal::from(message));
-    }
-    Ok(name.to_owned())
-}
-
-fn proto(text: &str) -> Result<&'static str, Refusal> {
-    match text {
-        "tcp" => Ok("tcp"),
-        "udp" => Ok("udp"),
-        other => Err(Refusal::from(format!("`proto` must be \"tcp\" or \"udp\", not \"{other}\" (RFC 6763)"))),
-    }
 }
 
 /// `shards = 4` or `shards = "auto"`.
@@ -104,26 +62,11 @@ fn shards(fields: &mut Fields<'_, '_>) -> Shards {
         let most = u32::try_from(MAX_SHARDS).unwrap_or(u32::MAX);
         return fields.integer("shards", 1..=most).map_or(Shards::Off, |count| Shards::Fixed(count as usize));
     }
-    let auto = |text: &str| match text {
-        "auto" => Ok(Shards::Auto),
-        other => {
-            let message = format!("`shards` must be a number from 1 to {MAX_SHARDS}, or \"auto\", not \"{other}\"");
-            Err(Refusal::from(message))
-        }
-    };
-    fields.parsed("shards", auto).map_or(Shards::Off, Spanned::into_inner)
+    fields.parsed("shards", rules::auto_shards).map_or(Shards::Off, Spanned::into_inner)
 }
 
 fn zone(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Name> {
-    let managed = zones.iter().map(|zone| format!("`{}`", zone.without_final_dot())).collect::<Vec<_>>().join(", ");
-    let find = |text: &str| {
-        let name: Name = text.parse().map_err(|error| Refusal::from(format!("zone `{text}` {error}")))?;
-        let unknown = || {
-            let message = format!("`{text}` is not a managed zone");
-            Refusal::with_help(message, format!("the managed zones are {managed}"))
-        };
-        zones.iter().find(|zone| **zone == name).cloned().ok_or_else(unknown)
-    };
+    let find = |text: &str| rules::zone(text, zones);
     let has_zone = fields.has("zone");
     let named = fields.parsed("zone", find).map(Spanned::into_inner);
     match zones {
@@ -135,7 +78,7 @@ fn zone(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Name> {
         }
         _ => {
             let message = "`[[service]]` needs the key `zone`: there is more than one";
-            fields.report_missing(message, format!("the managed zones are {managed}"));
+            fields.report_missing(message, rules::managed(zones));
             None
         }
     }
@@ -164,7 +107,7 @@ fn instance(
     fields.require(&[("host", "host = \"centos9-vm\""), ("port", "port = 8080")]);
     let place = fields.place();
     let root = Name::root();
-    let host = fields.parsed("host", |text| hosts::host(text, zone.unwrap_or(&root), zones));
+    let host = fields.parsed("host", |text| rules::host(text, zone.unwrap_or(&root), zones));
     let port = fields.integer("port", 1..=u32::from(u16::MAX));
     let priority = small(fields, "priority");
     let weight = small(fields, "weight");
@@ -194,7 +137,7 @@ fn addresses(fields: &mut Fields<'_, '_>, host: Option<&Name>, zones: &[Name]) -
     let span = texts.span();
     let mut addresses = Vec::new();
     for text in texts.get_ref() {
-        let Some(address) = fields.parse(text, hosts::address).map(Spanned::into_inner) else {
+        let Some(address) = fields.parse(text, rules::address).map(Spanned::into_inner) else {
             continue;
         };
         if addresses.contains(&address) {
@@ -202,14 +145,10 @@ fn addresses(fields: &mut Fields<'_, '_>, host: Option<&Name>, zones: &[Name]) -
         }
         addresses.push(address);
     }
-    if let Some(host) = host.filter(|_| !addresses.is_empty()) {
-        if !zones.iter().any(|zone| host.is_within(zone)) {
-            let message = format!("`{host}` is outside every managed zone, so its addresses cannot be published");
-            fields.report_with_help(span, message, "remove `addresses`, or manage the zone of the host");
-        } else if let Err(error) = Marker::name_for(host) {
-            let message = format!("the host `{host}` with the ownership marker in front of it {error}");
-            fields.report_with_help(span, message, "remove `addresses`, or shorten the name of the host");
-        }
+    if let Some(host) = host.filter(|_| !addresses.is_empty())
+        && let Err(refusal) = rules::addressed_host(host, zones)
+    {
+        fields.refuse(span, refusal);
     }
     Some(addresses)
 }

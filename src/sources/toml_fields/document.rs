@@ -7,26 +7,6 @@ use std::sync::Arc;
 
 use crate::model::{Diagnostic, LineIndex, Place};
 
-/// Why a value is refused, and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
-
-impl Refusal {
-    /// A reason with a way out.
-    pub fn with_help(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { message: message.into(), help: Some(help.into()) }
-    }
-}
-
-impl From<String> for Refusal {
-    fn from(message: String) -> Self {
-        Self { message, help: None }
-    }
-}
-
 /// One text, and what was found wrong in it so far.
 pub(super) struct Document<'t> {
     file: &'t Arc<str>,

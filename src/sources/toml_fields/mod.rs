@@ -10,10 +10,10 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::model::rules::Refusal;
 use crate::model::{Diagnostic, Place};
 
 use document::Document;
-pub use document::Refusal;
 
 /// How alike two keys must be for "did you mean" (Jaro similarity, 0 to 1); the measure and the bar of clap.
 const ALIKE: f64 = 0.7;
@@ -78,6 +78,11 @@ impl<'d, 't> Fields<'d, 't> {
         self.document.report(span, message.into(), Some(help.into()));
     }
 
+    /// Reports what a rule refuses, at a place.
+    pub fn refuse(&self, span: Range<usize>, Refusal { message, help }: Refusal) {
+        self.document.report(span, message, help);
+    }
+
     /// Reports at the table's header what is not there; silent after a syntax error, which may have hidden it.
     pub fn report_missing(&self, message: impl Into<String>, help: impl Into<String>) {
         if self.document.is_well_formed() {
@@ -133,8 +138,7 @@ impl<'d, 't> Fields<'d, 't> {
         match parse(text.get_ref()) {
             Ok(value) => Some(Spanned::new(text.span(), value)),
             Err(error) => {
-                let Refusal { message, help } = error.into();
-                self.document.report(text.span(), message, help);
+                self.refuse(text.span(), error.into());
                 None
             }
         }

@@ -2,17 +2,19 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Name, NameError};
-
-use crate::sources::toml_fields::Refusal;
+use super::Refusal;
+use crate::model::{Marker, Name, NameError};
 
 /// The host as an absolute name: relative to `zone` unless it ends in a dot.
+///
+/// # Errors
+/// When no SRV record of ours may point there.
 ///
 /// # Standards
 /// What is refused is what somebody on the way to a scrape would refuse: RFC 2782 (`.` means "not available"),
 /// BIND's `check-names` (RFC 952 and 1123 host names for SRV targets), and Go's `isDomainName`, whose resolver
 /// then drops the record, and in vmagent and Thanos the whole answer.
-pub(super) fn host(text: &str, zone: &Name, zones: &[Name]) -> Result<Name, Refusal> {
+pub fn host(text: &str, zone: &Name, zones: &[Name]) -> Result<Name, Refusal> {
     if text.is_empty() {
         return Err(Refusal::from("`host` is empty".to_owned()));
     }
@@ -74,7 +76,10 @@ fn check_host_name(host: &Name) -> Result<(), String> {
 }
 
 /// An address that can be published for a host.
-pub(super) fn address(text: &str) -> Result<IpAddr, Refusal> {
+///
+/// # Errors
+/// When it reaches no single host.
+pub fn address(text: &str) -> Result<IpAddr, Refusal> {
     let address: IpAddr = text
         .parse()
         .map_err(|_| Refusal::from(format!("`{text}` is not an IP address (without port, prefix or zone)")))?;
@@ -86,4 +91,19 @@ pub(super) fn address(text: &str) -> Result<IpAddr, Refusal> {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => refused("is IPv4 inside IPv6: write it as IPv4"),
         _ => Ok(address),
     }
+}
+
+/// Whether addresses can be published for a host: it lies in a managed zone, and our marker fits in front of it.
+///
+/// # Errors
+/// When they cannot.
+pub fn addressed_host(host: &Name, zones: &[Name]) -> Result<(), Refusal> {
+    if !zones.iter().any(|zone| host.is_within(zone)) {
+        let message = format!("`{host}` is outside every managed zone, so its addresses cannot be published");
+        return Err(Refusal::with_help(message, "remove `addresses`, or manage the zone of the host"));
+    }
+    Marker::name_for(host).map(drop).map_err(|error| {
+        let message = format!("the host `{host}` with the ownership marker in front of it {error}");
+        Refusal::with_help(message, "remove `addresses`, or shorten the name of the host")
+    })
 }

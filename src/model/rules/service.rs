@@ -1,0 +1,144 @@
+//! What a service may be called, and how people say which one they mean.
+
+use super::Refusal;
+use crate::model::{MAX_LABEL, MAX_SHARDS, Marker, Name, ServiceKey, Shards};
+
+/// A service name.
+///
+/// # Errors
+/// When it could not be published.
+///
+/// # Standards
+/// RFC 6335 section 5.1, except for the length: it allows 15 characters, and `node-exporter-internal` and its
+/// like are in use everywhere, so only the 63 bytes of a label count (RFC 1035), of which the underscore is one.
+pub fn service_name(name: &str) -> Result<String, Refusal> {
+    if let Some(bare) = name.strip_prefix('_') {
+        let message = format!("service name `{name}` starts with an underscore, which is added for you");
+        return Err(Refusal::with_help(message, format!("write `{bare}`")));
+    }
+    let refused = |why: &str| Err(Refusal::from(format!("service name `{name}` {why} (RFC 6335)")));
+    if name.is_empty() {
+        return Err(Refusal::from("the service name is empty".to_owned()));
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return refused("may only have letters, digits and hyphens");
+    }
+    if !name.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+        return refused("needs at least one letter");
+    }
+    if name.starts_with('-') || name.ends_with('-') || name.contains("--") {
+        return refused("may not start or end with a hyphen or have two in a row");
+    }
+    if name.len() >= MAX_LABEL {
+        let message = format!("service name `{name}` has {} characters; DNS has room for 62", name.len());
+        return Err(Refusal::from(message));
+    }
+    Ok(name.to_owned())
+}
+
+/// A protocol of RFC 6763.
+///
+/// # Errors
+/// When it is neither `tcp` nor `udp`.
+pub fn proto(text: &str) -> Result<&'static str, Refusal> {
+    match text {
+        "tcp" => Ok("tcp"),
+        "udp" => Ok("udp"),
+        other => Err(Refusal::from(format!("`proto` must be \"tcp\" or \"udp\", not \"{other}\" (RFC 6763)"))),
+    }
+}
+
+/// `4` or `auto`: over how many names a service is spread.
+///
+/// # Errors
+/// When it is neither.
+pub fn shards(text: &str) -> Result<Shards, Refusal> {
+    match text.parse() {
+        Ok(count) if (1..=MAX_SHARDS).contains(&count) => Ok(Shards::Fixed(count)),
+        Ok(_) => Err(not_shards(text)),
+        Err(_) => auto_shards(text),
+    }
+}
+
+/// `auto`, where numbers are written without quotes.
+///
+/// # Errors
+/// When it is something else.
+pub fn auto_shards(text: &str) -> Result<Shards, Refusal> {
+    if text == "auto" { Ok(Shards::Auto) } else { Err(not_shards(text)) }
+}
+
+fn not_shards(text: &str) -> Refusal {
+    Refusal::from(format!("`shards` must be a number from 1 to {MAX_SHARDS}, or \"auto\", not \"{text}\""))
+}
+
+/// The managed zone of that name.
+///
+/// # Errors
+/// When there is none.
+pub fn zone(text: &str, zones: &[Name]) -> Result<Name, Refusal> {
+    let name: Name = text.parse().map_err(|error| Refusal::from(format!("zone `{text}` {error}")))?;
+    let unknown = || Refusal::with_help(format!("`{text}` is not a managed zone"), managed(zones));
+    zones.iter().find(|zone| **zone == name).cloned().ok_or_else(unknown)
+}
+
+/// The managed zones, as the help for who named none of them.
+pub fn managed(zones: &[Name]) -> String {
+    let names: Vec<_> = zones.iter().map(|zone| format!("`{}`", zone.without_final_dot())).collect();
+    format!("the managed zones are {}", names.join(", "))
+}
+
+/// Whether all names that a service may be published under fit into DNS, each with our marker in front of it.
+///
+/// # Errors
+/// When one does not.
+pub fn owner_names(key: &ServiceKey, shards: Shards) -> Result<(), Refusal> {
+    // The longest of its names.
+    let last = if shards == Shards::Off { 0 } else { MAX_SHARDS - 1 };
+    let fits = key.shard_name(last).and_then(|owner_name| Marker::name_for(&owner_name));
+    fits.map(drop).map_err(|error| {
+        let and_shard = if last == 0 { "" } else { " and the label of a shard in it" };
+        let message = format!("the name `{key}` with the ownership marker in front of it{and_shard} {error}");
+        Refusal::with_help(message, "shorten the service name, or use a zone with a shorter name")
+    })
+}
+
+/// The service that a person means by `jenkins` (over TCP, in the only zone), `_jenkins._udp` or
+/// `_jenkins._tcp.internal.local.`, with the final dot or without.
+///
+/// # Errors
+/// When it is not known which, or it could not be published.
+pub fn service(text: &str, zones: &[Name]) -> Result<ServiceKey, Refusal> {
+    let only = || match zones {
+        [only] => Ok(only.clone()),
+        _ => Err(Refusal::with_help(
+            format!("`{text}` does not say in which zone: there is more than one"),
+            format!(
+                "write it in full, as `_{}._tcp.{}`; {}",
+                bare(text),
+                zones.first().map(Name::to_string).unwrap_or_default(),
+                managed(zones)
+            ),
+        )),
+    };
+    let key = if let Some(rest) = text.strip_prefix('_') {
+        let labels = rest.split_once("._");
+        let Some((name, rest)) = labels else {
+            return Err(Refusal::with_help(
+                format!("`{text}` is not the name of a service"),
+                "write `jenkins`, `_jenkins._tcp` or `_jenkins._tcp.internal.local.`",
+            ));
+        };
+        let (proto, zone) = rest.split_once('.').unwrap_or((rest, ""));
+        let zone = if zone.is_empty() { only()? } else { self::zone(zone, zones)? };
+        ServiceKey { name: service_name(name)?, proto: self::proto(proto)?.to_owned(), zone }
+    } else {
+        ServiceKey { name: service_name(text)?, proto: "tcp".to_owned(), zone: only()? }
+    };
+    owner_names(&key, Shards::Off)?;
+    Ok(key)
+}
+
+fn bare(text: &str) -> &str {
+    text.trim_start_matches('_').split('.').next().unwrap_or_default()
+}
