@@ -10,9 +10,10 @@ use std::time::Duration;
 use toml::Spanned;
 
 use crate::dns::{Sha1, Transport, TsigKey};
+use crate::model::rules;
 use crate::model::{DNS_PORT, Diagnostic, Name, OwnerId, Place, Server};
 use crate::sources::toml_fields::{self, Fields};
-use crate::sources::{Pattern, TTL_RANGE, parse_duration};
+use crate::sources::{Pattern, parse_duration};
 
 use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults, transport};
 
@@ -133,7 +134,7 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     let key = key(fields, "key_file", sha1, keys);
     let has_transfer_key = fields.has("transfer_key_file");
     let transfer_key = self::key(fields, "transfer_key_file", sha1, keys).map(|(_, key)| key);
-    let ttl = fields.integer("ttl", TTL_RANGE).unwrap_or(defaults::TTL);
+    let ttl = fields.integer("ttl", rules::TTL_RANGE).unwrap_or(defaults::TTL);
     let max_records = fields.integer("max_records_per_rrset", 1..=MAX_RECORDS_LIMIT);
     let timeout = duration(fields, "timeout", TIMEOUT_RANGE, "from 1s to 10m");
     let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());

@@ -1,18 +1,21 @@
 //! Desired services, already checked: what cannot be published cannot be built from the sources.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::diagnostic::Place;
 use super::name::{Name, NameError};
+use super::rules::{self, Refusal};
 
-/// What identifies a service: its name, its protocol and its zone.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What identifies a service: its name, its protocol and its zone. Compared as DNS compares names, without regard to case.
+#[derive(Debug, Clone)]
 pub struct ServiceKey {
     /// Service name without the underscore: `jenkins`.
     pub name: String,
@@ -23,12 +26,49 @@ pub struct ServiceKey {
 }
 
 impl ServiceKey {
+    fn letters(&self) -> impl Iterator<Item = u8> + '_ {
+        self.name.bytes().map(|byte| byte.to_ascii_lowercase())
+    }
+}
+
+impl PartialEq for ServiceKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.name.eq_ignore_ascii_case(&other.name) && self.proto == other.proto && self.zone == other.zone
+    }
+}
+
+impl Eq for ServiceKey {}
+
+impl Ord for ServiceKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let names = self.letters().cmp(other.letters());
+        names.then_with(|| self.proto.cmp(&other.proto)).then_with(|| self.zone.cmp(&other.zone))
+    }
+}
+
+impl PartialOrd for ServiceKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl ServiceKey {
     /// The owner name of its SRV records: `_jenkins._tcp.internal.local.` (RFC 2782).
     ///
     /// # Errors
     /// When the name does not fit DNS' limits.
     pub fn owner_name(&self) -> Result<Name, NameError> {
         self.zone.prepend(format!("_{}", self.proto).as_bytes())?.prepend(format!("_{}", self.name).as_bytes())
+    }
+}
+
+impl ServiceKey {
+    /// The service of an owner name; none when that is no service's.
+    pub fn of_owner_name(name: &Name) -> Option<Self> {
+        let mut labels = name.labels();
+        let mut bare = || std::str::from_utf8(labels.next()?).ok()?.strip_prefix('_').map(str::to_ascii_lowercase);
+        let (service, proto) = (bare()?, bare()?);
+        Some(Self { name: service, proto, zone: name.parent()?.parent()? })
     }
 }
 
@@ -82,6 +122,33 @@ pub enum Shards {
     Fixed(usize),
     /// As many as it needs.
     Auto,
+}
+
+impl Serialize for Shards {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Off => serializer.serialize_none(),
+            Self::Fixed(count) => serializer.serialize_u64(*count as u64),
+            Self::Auto => serializer.serialize_str("auto"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Shards {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Count(usize),
+            Word(String),
+        }
+        let refused = |refusal: Refusal| serde::de::Error::custom(refusal.message);
+        match Option::<Written>::deserialize(deserializer)? {
+            None => Ok(Self::Off),
+            Some(Written::Count(count)) => rules::shards(&count.to_string()).map_err(refused),
+            Some(Written::Word(word)) => rules::auto_shards(&word).map_err(refused),
+        }
+    }
 }
 
 impl fmt::Display for ServiceKey {

@@ -11,6 +11,7 @@ mod ownership;
 mod plan;
 mod reconciler;
 mod refusal;
+pub mod registry;
 mod shards;
 mod takeover;
 mod verdict;

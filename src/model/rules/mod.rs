@@ -6,7 +6,7 @@ mod service;
 
 pub use host::{address, addressed_host, host};
 pub use metadata::{metadata, metadata_key, metadata_pair, metadata_size, txt_len};
-pub use service::{auto_shards, managed, owner_names, proto, service, service_name, shards, zone};
+pub use service::{TTL_RANGE, auto_shards, managed, owner_names, proto, service, service_name, shards, zone};
 
 /// Why a value is refused, and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq)]

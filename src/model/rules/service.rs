@@ -1,7 +1,13 @@
 //! What a service may be called, and how people say which one they mean.
 
+use std::ops::RangeInclusive;
+
 use super::Refusal;
 use crate::model::{MAX_LABEL, MAX_SHARDS, Marker, Name, ServiceKey, Shards};
+
+/// TTLs that may be configured, seconds. Zero would send every look-up of every scraper to the primary; above a
+/// week nothing changes, since BIND's and Unbound's caches cut there or earlier (`max-cache-ttl`).
+pub const TTL_RANGE: RangeInclusive<u32> = 1..=604_800;
 
 /// A service name.
 ///

@@ -6,7 +6,6 @@ mod metadata;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -15,10 +14,6 @@ use crate::model::rules;
 use crate::model::{Diagnostic, Instance, MAX_SHARDS, Name, Place, Service, ServiceKey, Shards};
 
 use super::toml_fields::{self, Fields};
-
-/// TTLs that may be configured, seconds. Zero would send every look-up of every scraper to the primary; above a
-/// week nothing changes, since BIND's and Unbound's caches cut there or earlier (`max-cache-ttl`).
-pub const TTL_RANGE: RangeInclusive<u32> = 1..=604_800;
 
 /// Reads one service file. `zones` are the managed zones.
 ///
@@ -43,7 +38,7 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     let has_proto = fields.has("proto");
     let proto = fields.parsed("proto", rules::proto).map(Spanned::into_inner).or((!has_proto).then_some("tcp"));
     let zone = zone(fields, zones);
-    let ttl = fields.integer("ttl", TTL_RANGE);
+    let ttl = fields.integer("ttl", rules::TTL_RANGE);
     let metadata = metadata::read(fields);
     let shards = shards(fields);
     let instances = instances(fields, zone.as_ref(), zones);

@@ -1,0 +1,75 @@
+//! What a service comes to, from its service file and from what is registered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Registered, Registry};
+use crate::model::{Instance, Place, Registration, Service, ServiceKey, Settings};
+
+impl Registry {
+    /// The service that is in force; none when nobody offers it.
+    ///
+    /// A file says what holds for the service as a whole, and its instances come first: what a person wrote is not
+    /// changed by what registers itself. Where no file describes the service, its settings do.
+    pub fn in_force(&self, key: &ServiceKey, file: Option<&Arc<Service>>) -> Option<Arc<Service>> {
+        let registered = self.service(key).filter(|registered| !registered.instances.is_empty());
+        let Some(registered) = registered else { return file.cloned() };
+        let settings = registered.settings.as_ref().map(|configured| configured.settings.clone()).unwrap_or_default();
+        let mut service = match file {
+            Some(file) => Service::clone(file),
+            None => empty(key, settings),
+        };
+        let mut instances = std::mem::take(&mut service.instances);
+        let place = service.place.clone();
+        let of_file = instances.len();
+        for registration in registered.instances.values() {
+            let offer = &registration.offer;
+            let is_same = |instance: &Instance| instance.port == offer.port && instance.host == offer.host;
+            // The API refuses to register what a file has, but the file may have come later.
+            if of_file == 0 || !instances[..of_file].iter().any(is_same) {
+                instances.push(instance(registration, &place));
+            }
+        }
+        instances.sort_by(|one, other| one.host.cmp(&other.host));
+        service.instances = instances;
+        for (key, value) in registered.agreed() {
+            if !service.metadata.keys().any(|known| known.eq_ignore_ascii_case(&key)) {
+                service.metadata.insert(key, value);
+            }
+        }
+        Some(Arc::new(service))
+    }
+}
+
+impl Registered {
+    /// What the metadata of all instances says alike.
+    fn agreed(&self) -> BTreeMap<String, String> {
+        let mut all = self.instances.values().map(|registration| &registration.offer.metadata);
+        let mut agreed = all.next().cloned().unwrap_or_default();
+        for metadata in all {
+            if agreed.is_empty() {
+                break;
+            }
+            agreed.retain(|key, value| metadata.get(key) == Some(value));
+        }
+        agreed
+    }
+}
+
+fn empty(key: &ServiceKey, settings: Settings) -> Service {
+    let Settings { ttl, shards, metadata } = settings;
+    let place = Place { file: "registered".into(), line: 0, column: 0 };
+    Service { key: key.clone(), ttl, metadata, shards, instances: Vec::new(), place }
+}
+
+fn instance(registration: &Registration, place: &Place) -> Instance {
+    let offer = &registration.offer;
+    Instance {
+        host: offer.host.clone(),
+        port: offer.port,
+        priority: offer.priority,
+        weight: offer.weight,
+        addresses: offer.addresses.iter().copied().collect(),
+        place: place.clone(),
+    }
+}
