@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::rcode::Rcode;
 use super::tsig::{BADKEY, BADSIG, BADTIME};
-use super::wire::{self, CLASS_IN, Header, Message, Reader, RecordRef};
+use super::wire::{self, CLASS_IN, Header, Message, Reader};
 use crate::model::{Name, RecordType};
 
 const OPCODE: u8 = 4;
@@ -117,10 +117,7 @@ pub fn answer(request: &[u8], rcode: Rcode) -> Vec<u8> {
         out.extend(question.class.to_be_bytes());
     }
     if has_opt {
-        let root = Name::root();
-        // RFC 6891 section 6.1.1: who speaks EDNS is answered in it.
-        let opt = RecordRef { name: &root, record_type: RecordType::OPT, class: UDP_SIZE, ttl: 0, rdata: &[] };
-        wire::write_record(&mut out, &root, &opt);
+        wire::write_opt(&mut out, UDP_SIZE); // RFC 6891 section 6.1.1: who speaks EDNS is answered in it.
     }
     out
 }
@@ -129,6 +126,7 @@ pub fn answer(request: &[u8], rcode: Rcode) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::model::Rdata;
+    use crate::protocol::wire::RecordRef;
 
     fn unhex(text: &str) -> Vec<u8> {
         let digits: String = text.split_whitespace().collect();

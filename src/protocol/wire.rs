@@ -412,6 +412,13 @@ pub fn write_question(out: &mut Vec<u8>, name: &Name, record_type: RecordType) {
     out.extend_from_slice(&CLASS_IN.to_be_bytes());
 }
 
+/// Appends an OPT record without options (RFC 6891 section 6.1.2), for the additional section.
+pub fn write_opt(out: &mut Vec<u8>, udp_size: u16) {
+    let root = Name::root();
+    let opt = RecordRef { name: &root, record_type: RecordType::OPT, class: udp_size, ttl: 0, rdata: &[] };
+    write_record(out, &root, &opt);
+}
+
 /// A whole query: one question, and an OPT record with the given UDP size when EDNS is wanted.
 pub fn query(id: u16, name: &Name, record_type: RecordType, recursion_desired: bool, edns: Option<u16>) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER_LEN + name.len() + 4 + 11);
@@ -419,9 +426,7 @@ pub fn query(id: u16, name: &Name, record_type: RecordType, recursion_desired: b
     write_header(&mut out, Header { id, flags, counts: [1, 0, 0, u16::from(edns.is_some())] });
     write_question(&mut out, name, record_type);
     if let Some(udp_size) = edns {
-        let root = Name::root();
-        let opt = RecordRef { name: &root, record_type: RecordType::OPT, class: udp_size, ttl: 0, rdata: &[] };
-        write_record(&mut out, &root, &opt);
+        write_opt(&mut out, udp_size);
     }
     out
 }
