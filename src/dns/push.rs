@@ -126,8 +126,7 @@ impl Session {
     /// When the exchange fails.
     pub async fn settle(&mut self) -> Result<(), DnsError> {
         let mut connection = self.take_connection().await?;
-        let mut under_way = VecDeque::from([self.send(&mut connection, Vec::new(), &VecDeque::new()).await?]);
-        self.answered(&mut connection, &mut under_way).await?;
+        self.update_nothing(&mut connection).await?;
         self.keep(connection);
         Ok(())
     }
@@ -135,11 +134,17 @@ impl Session {
     /// Asks by an update without content whether the server takes any from us: BIND refuses that too when
     /// `allow-update` does not name the key, and then there is no name to look for.
     async fn may_update(&self, connection: &mut Connection) -> Result<(), DnsError> {
-        let mut under_way = VecDeque::from([self.send(connection, Vec::new(), &VecDeque::new()).await?]);
-        match self.answered(connection, &mut under_way).await? {
-            (Rcode::NOERROR, _) => Ok(()),
-            (rcode, _) => Err(self.refusal(rcode)),
+        match self.update_nothing(connection).await? {
+            Rcode::NOERROR => Ok(()),
+            rcode => Err(self.refusal(rcode)),
         }
+    }
+
+    /// Sends an update without content, and waits for what the server says to it.
+    async fn update_nothing(&self, connection: &mut Connection) -> Result<Rcode, DnsError> {
+        let mut under_way = VecDeque::from([self.send(connection, Vec::new(), &VecDeque::new()).await?]);
+        let (rcode, _) = self.answered(connection, &mut under_way).await?;
+        Ok(rcode)
     }
 
     fn refusal(&self, rcode: Rcode) -> DnsError {
