@@ -74,9 +74,3 @@ pub fn owned(owner: &OwnerId, live: &Zone) -> Vec<OwnedName> {
     owned.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     owned
 }
-
-/// The SRV records at a name, when they are ours.
-pub(super) fn owned_srv(owner: &OwnerId, live: &Zone, name: &Name) -> Option<Rrset> {
-    let types = owned_at(owner, live, name)?.types;
-    types.contains(&RecordType::SRV).then(|| live.rrset(name, RecordType::SRV))?
-}

@@ -95,8 +95,9 @@ pub(super) fn published(owner: &OwnerId, live: &Zone, own_name: &Name, shards: i
     let Some(service) = key_of(own_name, live.origin()) else { return Live::new() };
     let ours = |shard| {
         let name = service.shard_name(shard).ok()?;
-        ownership::owned_at(owner, live, &name)?;
-        Some((shard, ownership::owned_srv(owner, live, &name)))
+        let types = ownership::owned_at(owner, live, &name)?.types;
+        let srv = types.contains(&RecordType::SRV).then(|| live.rrset(&name, RecordType::SRV));
+        Some((shard, srv.flatten()))
     };
     shards.filter_map(ours).collect()
 }
