@@ -17,14 +17,15 @@ pub(super) struct Holdings {
 }
 
 impl Holdings {
-    /// Counts a name that shows up, or shows up changed.
-    pub(super) fn enter(&mut self, owner: &OwnerId, live: &Zone, name: &Name) {
-        let Some(owned) = ownership::owned_at(owner, live, name) else { return };
+    /// Counts a name that shows up, or shows up changed, when it is ours; says whether it is.
+    pub(super) fn enter(&mut self, owner: &OwnerId, live: &Zone, name: &Name) -> bool {
+        let Some(owned) = ownership::owned_at(owner, live, name) else { return false };
         self.names += 1;
         self.records += owned.records;
         if let Some((own_name, shard)) = shard_of(name, live.origin()) {
             self.shards.entry(own_name).or_default().insert(shard);
         }
+        true
     }
 
     /// Forgets a name that is about to change or go.

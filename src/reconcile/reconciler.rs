@@ -137,7 +137,9 @@ impl Reconciler {
         self.torn = true;
         self.live.advance(deleted, added, soa)?;
         self.torn = false;
-        touched.iter().for_each(|name| self.holdings.enter(&self.owner, &self.live, name));
+        for name in &touched {
+            self.holdings.enter(&self.owner, &self.live, name);
+        }
         self.dirty.extend(touched);
         for record in records() {
             let hides = [RecordType::NS, RecordType::DNAME].contains(&record.rdata.record_type());
@@ -237,10 +239,8 @@ impl Reconciler {
         self.joint.clear();
         self.untouched.clear();
         self.dirty = self.desired.names().cloned().collect();
-        let mut held = self.holdings.names;
         for name in self.live.unmarked_names() {
-            self.holdings.enter(&self.owner, &self.live, name);
-            let is_ours = self.holdings.names > std::mem::replace(&mut held, self.holdings.names);
+            let is_ours = self.holdings.enter(&self.owner, &self.live, name);
             if is_ours && !self.desired.contains(name) {
                 self.dirty.insert(name.clone());
             }
