@@ -162,8 +162,7 @@ impl Picture {
 pub(super) fn show_held(reconciler: &Reconciler, guarded: &Guarded) {
     let Some(held) = &guarded.held else { return };
     let paint = Paint::for_stdout();
-    let reasons: Vec<_> = held.reasons.iter().map(ToString::to_string).collect();
-    output::line(paint.bad(format_args!("\nheld: plan {}: {}", held.id, reasons.join("; "))));
+    output::line(paint.bad(format_args!("\nheld: plan {}: {}", held.id, held.why())));
     for (name, records) in losing_names(reconciler) {
         output::line(paint.bad(format_args!("  {name} would lose {records} records")));
     }

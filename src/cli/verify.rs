@@ -53,13 +53,8 @@ fn reasons(surveys: &[plan::Surveyed]) -> Vec<NameReport> {
             Ok(survey) => {
                 reasons.extend(survey.reconciler.conflicts().map(|conflict| NameReport::of_conflict(&conflict)));
                 if let Some(held) = &survey.guarded.held {
-                    let why: Vec<_> = held.reasons.iter().map(ToString::to_string).collect();
-                    let reason = format!(
-                        "plan {} is held: {}. To make it: srvctl apply --accept {}",
-                        held.id,
-                        why.join("; "),
-                        held.id
-                    );
+                    let (id, why) = (held.id, held.why());
+                    let reason = format!("plan {id} is held: {why}. To make it: srvctl apply --accept {id}");
                     reasons.push(NameReport { name: zone.clone(), reason });
                 }
                 let waiting = survey.guarded.names(&survey.reconciler).len();

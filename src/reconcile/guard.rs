@@ -88,6 +88,13 @@ pub struct Held {
     pub full: Vec<Name>,
 }
 
+impl Held {
+    /// Why it is held, in one line.
+    pub fn why(&self) -> String {
+        self.reasons.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+}
+
 /// What may be done of a plan now, and what is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guarded {
