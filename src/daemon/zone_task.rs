@@ -207,12 +207,10 @@ impl ZoneTask {
                 tracing::debug!(zone = %self.session.primary().zone(), "{line}");
             }
         }
-        let (started, held) = (now(), memory.aside.clone());
-        let skip = move |update: &NameUpdate| held.holds(update, started);
-        let (stop, inbox) = (self.stop.clone(), Arc::clone(&self.inbox));
-        let interrupted = move || *stop.borrow() || inbox.has_services();
-        let (status, index) = (Arc::clone(&self.status), self.index);
-        let has_read = move |reading| status.send_modify(|status| count(&mut status.zones[index], reading));
+        let started = now();
+        let skip = |update: &NameUpdate| memory.aside.holds(update, started);
+        let interrupted = || *self.stop.borrow() || self.inbox.has_services();
+        let has_read = |reading| self.status.send_modify(|status| count(&mut status.zones[self.index], reading));
         let orders = Orders {
             accepted: None,
             skip: if memory.aside.is_empty() { None } else { Some(&skip) },
