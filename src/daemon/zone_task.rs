@@ -150,7 +150,7 @@ impl ZoneTask {
         let reading = match asked {
             ToRead::Nothing => return Ok(()),
             // When it cannot be asked for over UDP, TCP may still work, or tells better why not.
-            ToRead::Serial if self.session.serial().await.ok() == Some(reconciler.live().serial()) => {
+            ToRead::Serial if self.session.primary().serial().await.ok() == Some(reconciler.live().serial()) => {
                 Reading::Unchanged
             }
             ToRead::Serial | ToRead::Changes => cycle::refresh(&mut self.session, reconciler).await?,

@@ -87,14 +87,6 @@ impl Session {
         Ok(refresh.into_refreshed().expect("the refresh is over"))
     }
 
-    /// The zone's serial; see [`Primary::serial`].
-    ///
-    /// # Errors
-    /// As there.
-    pub async fn serial(&self) -> Result<u32, DnsError> {
-        self.primary.serial().await
-    }
-
     async fn next(
         &self,
         connection: &mut Connection,
