@@ -1,6 +1,6 @@
 //! Reads the service files, and merges what they say into one catalogue.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::num::NonZero;
@@ -105,10 +105,10 @@ pub fn read(patterns: &[Pattern], zones: &[Name]) -> Snapshot {
 /// The same, with what is known from before taken as it is where the file system says that the file is the same still.
 pub fn read_again(patterns: &[Pattern], zones: &[Name], known: &BTreeMap<PathBuf, FileRead>) -> Snapshot {
     let mut snapshot = Snapshot::default();
-    let mut paths = BTreeSet::new();
+    let mut paths = BTreeMap::new();
     for pattern in patterns {
         if let Some(path) = pattern.literal() {
-            paths.insert((path.to_owned(), Named::ByItself));
+            paths.insert(path.to_owned(), Named::ByItself);
             continue;
         }
         let directory = pattern.directory();
@@ -123,9 +123,8 @@ pub fn read_again(patterns: &[Pattern], zones: &[Name], known: &BTreeMap<PathBuf
                 Err(error) => {
                     snapshot.unknown.insert(error.path().to_owned(), unreadable(error.path(), error.error()));
                 }
-                Ok(path) if path.is_dir() => {}
                 Ok(path) => {
-                    paths.insert((path, Named::ByPattern));
+                    paths.entry(path).or_insert(Named::ByPattern);
                 }
             }
         }
@@ -138,10 +137,11 @@ pub fn read_again(patterns: &[Pattern], zones: &[Name], known: &BTreeMap<PathBuf
 }
 
 /// How a file came to be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Named {
+    /// Then it is left alone when it is a directory.
     ByPattern,
-    /// Then it must exist.
+    /// Then it must exist, and be a file.
     ByItself,
 }
 
@@ -152,7 +152,7 @@ fn read_all(
     known: &BTreeMap<PathBuf, FileRead>,
 ) -> BTreeMap<PathBuf, FileRead> {
     let read = |(path, named): (PathBuf, Named)| {
-        let file = read_file(&path, zones, known.get(&path));
+        let file = read_file(&path, named, zones, known.get(&path));
         let missing = || (named == Named::ByItself).then(|| broken(&path, "does not exist"));
         let file = file.or_else(missing)?;
         Some((path, file))
@@ -172,9 +172,12 @@ fn read_all(
     })
 }
 
-/// None when the file is gone.
-fn read_file(path: &Path, zones: &[Name], known: Option<&FileRead>) -> Option<FileRead> {
+/// None when the file is gone, or is a directory that a pattern found.
+fn read_file(path: &Path, named: Named, zones: &[Name], known: Option<&FileRead>) -> Option<FileRead> {
     let found = std::fs::metadata(path).ok();
+    if named == Named::ByPattern && found.as_ref().is_some_and(Metadata::is_dir) {
+        return None;
+    }
     // A pipe waits for a writer, perhaps for ever, and a device never ends.
     if found.as_ref().is_some_and(|found| !found.is_file()) {
         return Some(broken(path, "is not a regular file"));

@@ -57,6 +57,22 @@ fn reads_what_the_pattern_matches_and_nothing_else() {
     assert!(snapshot.errors().is_empty());
 }
 
+#[test]
+fn what_is_named_must_be_a_file_though_a_pattern_finds_it_too() {
+    let mut files = Files::new(&[("a.toml", "# a")]);
+    fs::create_dir(files.path("services.d/d.toml")).unwrap();
+    let named = ["a.toml", "d.toml"].map(|file| format!("services.d/{file}"));
+    let literals: Vec<_> = named.iter().map(|text| Pattern::new(files.directory.path(), text).unwrap()).collect();
+    let found = files.patterns.clone();
+    for patterns in [[found.clone(), literals.clone()].concat(), [literals, found].concat()] {
+        files.patterns = patterns;
+        let snapshot = files.read();
+        assert!(snapshot.files.keys().eq(&named.each_ref().map(|file| files.path(file))));
+        let errors = snapshot.errors();
+        assert!(matches!(&errors[..], [error] if error.message.contains("is not a regular file")), "{errors:?}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn what_cannot_be_read_is_an_error_and_not_an_absence() {
