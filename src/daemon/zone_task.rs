@@ -318,7 +318,7 @@ impl Memory {
     /// meanwhile, and what is set aside is tried again when it is due.
     fn wait(&self, interval: Duration) -> Duration {
         let poll = interval.saturating_sub(self.confirmed.elapsed());
-        let retry = self.aside.next_retry().map(|at| Duration::from_secs(at.saturating_sub(now()).max(1)));
+        let retry = self.aside.next_retry(now()).map(|wait| Duration::from_secs(wait.max(1)));
         let doubt = self.doubt.filter(|_| self.doubted).map(|doubt| doubt.saturating_duration_since(Instant::now()));
         let contest = self.contested.then_some(CONTEST);
         retry.into_iter().chain(doubt).chain(contest).fold(poll, Duration::min)

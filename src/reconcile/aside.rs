@@ -24,21 +24,18 @@ struct Entry {
 }
 
 impl Entry {
-    /// A try that lies further ahead than any wait was set by a clock that has been set back since.
-    fn is_due(&self, now: u64) -> bool {
-        self.retry_at <= now || self.retry_at > now.saturating_add(LONGEST_RETRY)
+    /// Seconds until the next try, 0 when it has come. One that lies further ahead than any wait was set by a clock
+    /// that has been set back since, and has come too.
+    fn wait(&self, now: u64) -> u64 {
+        let wait = self.retry_at.saturating_sub(now);
+        if wait > LONGEST_RETRY { 0 } else { wait }
     }
 }
 
 impl SetAside {
     /// Whether this very wish failed before and its next try has not come. `now` in seconds since 1970.
     pub fn holds(&self, update: &NameUpdate, now: u64) -> bool {
-        self.0.get(&update.name).is_some_and(|entry| !entry.is_due(now) && entry.update.wish() == update.wish())
-    }
-
-    /// Whether the next try of any name has come.
-    pub fn has_due(&self, now: u64) -> bool {
-        self.0.values().any(|entry| entry.is_due(now))
+        self.0.get(&update.name).is_some_and(|entry| entry.wait(now) > 0 && entry.update.wish() == update.wish())
     }
 
     /// Remembers a failure. The wait doubles with every failure of the same wish.
@@ -66,9 +63,9 @@ impl SetAside {
         self.0.iter().map(|(name, entry)| (name, entry.reason.as_str()))
     }
 
-    /// When the next name is due, seconds since 1970.
-    pub fn next_retry(&self) -> Option<u64> {
-        self.0.values().map(|entry| entry.retry_at).min()
+    /// How many seconds there are until the next name is due, 0 when one is. `now` in seconds since 1970.
+    pub fn next_retry(&self, now: u64) -> Option<u64> {
+        self.0.values().map(|entry| entry.wait(now)).min()
     }
 }
 
@@ -99,19 +96,20 @@ mod tests {
         for _ in 0..40 {
             aside.record(&update(1), "REFUSED".into(), 0);
         }
-        assert_eq!(aside.next_retry(), Some(LONGEST_RETRY));
+        assert_eq!(aside.next_retry(0), Some(LONGEST_RETRY));
     }
 
     #[test]
     fn a_clock_set_back_does_not_hold_a_name_for_ever() {
         let mut aside = SetAside::default();
+        let has_due = |aside: &SetAside, now| aside.next_retry(now) == Some(0);
         aside.record(&update(1), "REFUSED".into(), 1_000_000);
-        assert!(aside.holds(&update(1), 1_000_000) && !aside.has_due(1_000_000));
-        assert!(aside.has_due(1_000_030));
+        assert!(aside.holds(&update(1), 1_000_000) && !has_due(&aside, 1_000_000));
+        assert!(has_due(&aside, 1_000_030));
         assert!(aside.holds(&update(1), 1_000_030 - LONGEST_RETRY), "as far ahead as a wait may be");
-        assert!(!aside.holds(&update(1), 1000) && aside.has_due(1000));
+        assert!(!aside.holds(&update(1), 1000) && has_due(&aside, 1000));
         aside.record(&update(1), "REFUSED".into(), 1000);
-        assert!(aside.holds(&update(1), 1059) && aside.has_due(1060));
+        assert!(aside.holds(&update(1), 1059) && has_due(&aside, 1060));
     }
 
     #[test]
