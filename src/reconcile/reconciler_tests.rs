@@ -222,12 +222,34 @@ proptest! {
                 }
                 Event::Make => make(&mut reconciler),
             }
-            let anew = Reconciler::new(owner(), reconciler.desired.clone(), reconciler.live.clone());
-            prop_assert_eq!(reconciler.plan(), anew.plan());
-            prop_assert_eq!(&reconciler.holdings, &anew.holdings);
-            prop_assert_eq!(guard(&reconciler, None), guard(&anew, None));
+            is_as_compared_anew(&reconciler)?;
         }
     }
+}
+
+fn is_as_compared_anew(reconciler: &Reconciler) -> Result<(), TestCaseError> {
+    let anew = Reconciler::new(owner(), reconciler.desired.clone(), reconciler.live.clone());
+    prop_assert_eq!(reconciler.plan(), anew.plan());
+    prop_assert_eq!(&reconciler.holdings, &anew.holdings);
+    prop_assert_eq!(guard(reconciler, None), guard(&anew, None));
+    Ok(())
+}
+
+/// Nothing is there yet at the name that it hides: only the plan knows it.
+#[test]
+fn a_delegation_appears_above_a_planned_shard() {
+    let mut reconciler = Reconciler::new(owner(), nothing(4), empty_zone());
+    let wanted = service("s", Shards::Fixed(2), vec![instance("h6", 0, None)]);
+    reconciler.set_service(&name("_s._tcp"), Some(wanted));
+    reconciler.examine();
+    assert_eq!(reconciler.pending(), [name("_s._tcp.shard-1")]);
+    let delegation = Rdata::from_wire(RecordType::NS, name("elsewhere").as_wire());
+    let delegation = Record { name: name("shard-1"), ttl: 300, rdata: delegation };
+    reconciler.advance(&[], &[delegation], &soa(2)).unwrap();
+    reconciler.examine();
+    assert_eq!(reconciler.pending(), []);
+    assert!(reconciler.conflicts().map(|conflict| conflict.name).eq([name("_s._tcp.shard-1")]));
+    is_as_compared_anew(&reconciler).unwrap();
 }
 
 #[test]
