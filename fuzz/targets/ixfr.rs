@@ -2,25 +2,21 @@
 //! server's, a zone only when it began and ended with the same SOA record.
 #![no_main]
 
+mod answers;
+
+use answers::ID;
 use libfuzzer_sys::fuzz_target;
 use srvctl::model::{Name, Rdata, Record, RecordType, Serial};
 use srvctl::protocol::transfer::{Refresh, Refreshed, Step};
-use srvctl::protocol::wire::{self, Header, Message, RawRecord, RecordRef};
+use srvctl::protocol::wire::{Message, RawRecord};
 
-const ID: u16 = 9;
 const HELD: u32 = 1;
 
 fuzz_target!(|bytes: &[u8]| {
     let origin: Name = "internal.local".parse().expect("a name");
     let mut refresh = Refresh::new(ID, origin.clone(), HELD);
     let (mut records, mut over, mut failed) = (Vec::new(), false, false);
-    for part in bytes.split(|&byte| byte == 0xff) {
-        // An odd first byte: bytes as they are. An even one: a proper message, every byte a record.
-        let message = match part.split_first() {
-            Some((kind, raw)) if kind % 2 == 1 => raw.to_vec(),
-            Some((_, choices)) => composed(&origin, choices),
-            None => continue,
-        };
+    for message in answers::messages(bytes, &origin, RecordType::IXFR, |choice, below| chosen(&origin, choice, below)) {
         match refresh.message(&message) {
             Ok(is_over) => over = is_over,
             Err(_) => failed = true,
@@ -75,26 +71,15 @@ fn is_same(raw: &RawRecord, record: &Record) -> bool {
     (&raw.name, raw.ttl, &raw.rdata) == (&record.name, record.ttl, &record.rdata)
 }
 
-fn composed(origin: &Name, choices: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let answers = u16::try_from(choices.len()).unwrap_or(u16::MAX);
-    wire::write_header(&mut out, Header { id: ID, flags: 0x8400, counts: [1, answers, 0, 0] });
-    wire::write_question(&mut out, origin, RecordType::IXFR);
-    for &choice in choices {
-        let below = origin.prepend(&[choice]).unwrap_or_else(|_| origin.clone());
-        let (name, rdata) = match choice % 8 {
-            0..=3 => (origin.clone(), soa(choice / 8 % 5)),
-            4 => (below, soa(0)),
-            5 => (Name::root(), Rdata::a([10, 0, 0, choice].into())),
-            6 if choice > 0xf0 => (origin.clone(), Rdata::from_wire(RecordType::SOA, [choice])),
-            _ => (below, Rdata::a([10, 0, 0, choice].into())),
-        };
-        let class = if choice == 0xfe { wire::CLASS_NONE } else { wire::CLASS_IN };
-        let record =
-            RecordRef { name: &name, record_type: rdata.record_type(), class, ttl: 300, rdata: rdata.as_wire() };
-        wire::write_record(&mut out, origin, &record);
+/// The record that a byte stands for.
+fn chosen(origin: &Name, choice: u8, below: Name) -> (Name, Rdata) {
+    match choice % 8 {
+        0..=3 => (origin.clone(), soa(choice / 8 % 5)),
+        4 => (below, soa(0)),
+        5 => (Name::root(), Rdata::a([10, 0, 0, choice].into())),
+        6 if choice > 0xf0 => (origin.clone(), Rdata::from_wire(RecordType::SOA, [choice])),
+        _ => (below, Rdata::a([10, 0, 0, choice].into())),
     }
-    out
 }
 
 /// 4 stands for a serial that is not newer than the held one, over the wrap.
