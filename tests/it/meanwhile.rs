@@ -2,29 +2,9 @@
 
 use std::thread;
 
-use crate::support::{
-    EXAMPLE, EXAMPLE_RECORDS, Fault, JENKINS, Named, Output, Proxy, Settings, Workspace, assert_lines,
-};
-
-/// A server behind a proxy, and the example to be published through it.
-struct Scene {
-    named: Named,
-    proxy: Proxy,
-    workspace: Workspace,
-}
+use crate::support::{EXAMPLE_RECORDS, Fault, JENKINS, Named, Output, Scene, assert_lines};
 
 impl Scene {
-    fn new() -> Self {
-        let named = Named::start();
-        let proxy = Proxy::to(named.address());
-        let settings = Settings { primary: proxy.address().to_string(), ..Settings::for_server(&named) };
-        let workspace = Workspace::with(&settings);
-        for (file, text) in EXAMPLE {
-            workspace.write_service(file, text);
-        }
-        Self { named, proxy, workspace }
-    }
-
     /// Does this to the update that the next run sends, after it has read the zone on a connection of its own.
     fn fault(&self, fault: Fault) {
         self.proxy.script([Fault::None, Fault::None, fault]);
@@ -51,7 +31,7 @@ fn others() -> impl Iterator<Item = &'static str> {
 #[test]
 fn an_alias_appears_at_a_name_that_is_being_claimed() {
     // BIND drops what is added beside a CNAME and says NOERROR; the marker, at another name, would stay.
-    let scene = Scene::new();
+    let scene = Scene::example(Named::start());
     let output = scene.apply_while("update add _jenkins._tcp.internal.local 60 CNAME elsewhere.example.net.");
     assert_eq!(output.code, 1, "{output:?}");
     assert!(output.stderr.contains("_jenkins._tcp.internal.local.: an alias is in the way"), "{output:?}");
@@ -64,7 +44,7 @@ fn an_alias_appears_at_a_name_that_is_being_claimed() {
 
 #[test]
 fn another_owner_claims_the_name_first() {
-    let scene = Scene::new();
+    let scene = Scene::example(Named::start());
     let output = scene.apply_while(
         "update add _srvctl._jenkins._tcp.internal.local 60 TXT \"v=1 owner=other-site types=SRV\"\n\
          update add _jenkins._tcp.internal.local 60 SRV 1 1 1 elsewhere.example.net.",
@@ -80,7 +60,7 @@ fn another_owner_claims_the_name_first() {
 
 #[test]
 fn foreign_records_appear_where_we_claim() {
-    let scene = Scene::new();
+    let scene = Scene::example(Named::start());
     let output = scene.apply_while("update add _jenkins._tcp.internal.local 60 SRV 1 1 1 elsewhere.example.net.");
     assert_eq!(output.code, 1, "{output:?}");
     assert!(output.stderr.contains("foreign records are in the way"), "{output:?}");
@@ -90,7 +70,7 @@ fn foreign_records_appear_where_we_claim() {
 
 #[test]
 fn a_name_of_ours_is_given_to_somebody_else() {
-    let scene = Scene::new();
+    let scene = Scene::example(Named::start());
     scene.workspace.converge();
     scene.workspace.write_service("jenkins.toml", &JENKINS.replace("8080", "8443"));
     let output = scene.apply_while(
@@ -108,7 +88,7 @@ fn a_name_of_ours_is_given_to_somebody_else() {
 
 #[test]
 fn what_others_do_elsewhere_does_not_matter() {
-    let scene = Scene::new();
+    let scene = Scene::example(Named::start());
     let output = scene.apply_while("update add www.internal.local 60 A 192.0.2.1");
     assert_eq!(output.code, 0, "{output:?}");
     scene.workspace.expect(0, &["plan"]);
@@ -116,7 +96,7 @@ fn what_others_do_elsewhere_does_not_matter() {
 
 #[test]
 fn an_update_that_was_made_unheard_is_no_failure() {
-    let scene = Scene::new();
+    let scene = Scene::example(Named::start());
     scene.fault(Fault::CutAnswer(0));
     let output = scene.workspace.expect(0, &["apply"]);
     assert!(output.stderr.contains("made all the same"), "the broken exchange is told: {output:?}");
@@ -127,7 +107,7 @@ fn an_update_that_was_made_unheard_is_no_failure() {
 #[test]
 fn an_update_that_got_lost_is_a_failure_until_the_next_run() {
     // As when `update-quota` is full: BIND drops the request without a word.
-    let scene = Scene::new();
+    let scene = Scene::example(Named::start());
     scene.fault(Fault::LoseRequest);
     let output = scene.workspace.expect(1, &["apply"]);
     assert!(output.stderr.contains("may or may not have been made"), "{output:?}");
@@ -138,7 +118,7 @@ fn an_update_that_got_lost_is_a_failure_until_the_next_run() {
 #[test]
 fn a_forged_answer_to_an_update_is_not_believed() {
     for offset in [5, 40, 80] {
-        let scene = Scene::new();
+        let scene = Scene::example(Named::start());
         scene.fault(Fault::Flip(offset, 1));
         let output = scene.workspace.expect(0, &["apply"]);
         assert!(output.stderr.contains("made all the same"), "byte {offset}: {output:?}");

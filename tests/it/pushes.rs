@@ -3,41 +3,28 @@
 use srvctl::model::{Name, Zone};
 
 use crate::support::{
-    ALWAYS_STEPS, Daemon, Fault, JENKINS, Named, Proxy, Settings, State, Workspace, outcome, owner_name, primary,
-    runtime, service, state_of,
+    ALWAYS_STEPS, Daemon, Fault, JENKINS, Named, Scene, Settings, State, outcome, owner_name, primary, runtime,
+    service, state_of,
 };
 
 /// So many with such long names that their updates take many messages.
 const SERVICES: usize = 2500;
 
-struct Scene {
-    named: Named,
-    proxy: Proxy,
-    workspace: Workspace,
+/// With this in the zone's configuration.
+fn scene(more: &str) -> Scene {
+    let named = Named::builder().options(ALWAYS_STEPS).start();
+    Scene::with(named, |settings| Settings { interval: "1h".to_owned(), more: more.to_owned(), ..settings })
+}
+
+/// The same with a large push before it.
+fn large(more: &str) -> Scene {
+    let scene = scene(more);
+    let all: String = (0..SERVICES).map(|index| service(&long_name(index), &wanted())).collect();
+    scene.workspace.write_service("all.toml", &all);
+    scene
 }
 
 impl Scene {
-    /// A server behind a proxy, with this in the zone's configuration.
-    fn new(more: &str) -> Self {
-        let named = Named::builder().options(ALWAYS_STEPS).start();
-        let proxy = Proxy::to(named.address());
-        let workspace = Workspace::with(&Settings {
-            primary: proxy.address().to_string(),
-            interval: "1h".to_owned(),
-            more: more.to_owned(),
-            ..Settings::for_server(&named)
-        });
-        Self { named, proxy, workspace }
-    }
-
-    /// The same with a large push before it.
-    fn large(more: &str) -> Self {
-        let scene = Self::new(more);
-        let all: String = (0..SERVICES).map(|index| service(&long_name(index), &wanted())).collect();
-        scene.workspace.write_service("all.toml", &all);
-        scene
-    }
-
     fn read(&self) -> Zone {
         runtime().block_on(primary(&self.named, self.named.address()).transfer()).unwrap()
     }
@@ -77,8 +64,7 @@ fn web(name: &str) -> String {
 
 #[test]
 fn changes_during_an_update_go_out_together_after_it() {
-    let scene = Scene::new("");
-    let Scene { named, proxy, workspace } = &scene;
+    let Scene { named, proxy, workspace } = scene("");
     workspace.write_service("jenkins.toml", JENKINS);
     let mut daemon = workspace.daemon();
     daemon.wait_in_sync();
@@ -114,7 +100,7 @@ fn changes_during_an_update_go_out_together_after_it() {
 
 #[test]
 fn killed_in_the_middle_of_a_large_push() {
-    let scene = Scene::large("");
+    let scene = large("");
     scene.proxy.script([Fault::None, Fault::None, Fault::None, Fault::HoldRequest]);
     let daemon = scene.workspace.daemon();
     scene.proxy.wait_held();
@@ -129,7 +115,7 @@ fn killed_in_the_middle_of_a_large_push() {
 
 #[test]
 fn a_connection_cut_in_the_middle_of_a_large_push() {
-    let scene = Scene::large("");
+    let scene = large("");
     scene.proxy.script([Fault::None, Fault::None, Fault::None, Fault::None, Fault::CutAnswer(0)]);
     let mut daemon = scene.workspace.daemon();
     scene.wait_done(&mut daemon);
@@ -138,7 +124,7 @@ fn a_connection_cut_in_the_middle_of_a_large_push() {
 
 #[test]
 fn messages_that_arrive_after_their_time() {
-    let scene = Scene::large("timeout = \"2s\"\n");
+    let scene = large("timeout = \"2s\"\n");
     let Scene { named, proxy, workspace } = &scene;
     proxy.script([Fault::None, Fault::None, Fault::None, Fault::HoldRequest]);
     let mut daemon = workspace.daemon();

@@ -3,31 +3,23 @@
 use std::fmt::Write;
 use std::thread;
 
-use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Fault, Named, Proxy, Settings, Workspace, assert_lines};
+use crate::support::{EXAMPLE_RECORDS, Fault, Named, Proxy, Scene, Settings, Workspace, assert_lines};
 
 const IMPATIENT: &str = "timeout = \"1s\"\n";
 
 #[test]
 fn a_server_that_falls_silent_is_given_up() {
-    let named = Named::start();
+    let impatient = |settings| Settings { more: IMPATIENT.to_owned(), ..settings };
+    let Scene { named, proxy: reading, mut workspace } = Scene::with(Named::start(), impatient);
+    workspace.write_example();
     let before = named.zone_text();
-    let settings = |proxy: &Proxy| Settings {
-        primary: proxy.address().to_string(),
-        more: IMPATIENT.to_owned(),
-        ..Settings::for_server(&named)
-    };
-    let reading = Proxy::to(named.address());
-    let mut workspace = Workspace::with(&settings(&reading));
-    for (file, text) in EXAMPLE {
-        workspace.write_service(file, text);
-    }
     reading.script([Fault::HoldRequest]);
     let plan = workspace.expect(1, &["plan"]);
     assert!(plan.stderr.contains("did not answer within 1 s while transferring the zone"), "{plan:?}");
     assert!(plan.stdout.is_empty(), "nothing is planned from nothing: {plan:?}");
 
     let writing = Proxy::to(named.address());
-    workspace.configure(&settings(&writing));
+    workspace.configure(&impatient(Settings::behind(&named, &writing)));
     writing.script([Fault::None, Fault::None, Fault::HoldRequest]);
     let apply = workspace.expect(1, &["apply"]);
     assert!(apply.stderr.contains("did not answer within 1 s while updating the zone"), "{apply:?}");

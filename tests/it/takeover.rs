@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Fault, JENKINS, Named, Proxy, Settings, Workspace, assert_lines};
+use crate::support::{EXAMPLE_RECORDS, Fault, JENKINS, Named, Scene, Settings, Workspace, assert_lines};
 
 #[test]
 fn a_foreign_name_is_adopted_record_by_record_or_replaced() {
@@ -85,9 +85,7 @@ fn a_name_moves_from_one_srvctl_to_another() {
     let mut settings = Settings::for_server(&named);
     settings.owner = "test2".to_owned();
     let second = Workspace::with(&settings);
-    for (file, text) in EXAMPLE {
-        second.write_service(file, text);
-    }
+    second.write_example();
     let name = "_jenkins._tcp.internal.local";
     assert!(second.expect(1, &["apply"]).stderr.contains("owner \"test1\""));
     second.expect(1, &["adopt", name]);
@@ -126,9 +124,7 @@ fn a_shortened_ttl_is_not_called_done() {
     let options = "allow-update { key \"srvctl-test\"; }; allow-transfer { key \"srvctl-test\"; }; max-zone-ttl 3600;";
     let named = Named::builder().records("centos9-vm 300 A 192.168.188.142").zone_options(options).start();
     let workspace = Workspace::with(&Settings { ttl: 7200, ..Settings::for_server(&named) });
-    for (file, text) in EXAMPLE {
-        workspace.write_service(file, text);
-    }
+    workspace.write_example();
     let output = workspace.expect(1, &["adopt", "centos9-vm.internal.local"]);
     let there = "and has `centos9-vm.internal.local. 3600 IN A 192.168.188.142`";
     assert!(output.stderr.contains(there) && output.stderr.contains("max-zone-ttl"), "{output:?}");
@@ -136,13 +132,7 @@ fn a_shortened_ttl_is_not_called_done() {
 
 #[test]
 fn after_a_broken_exchange_the_zone_says_what_was_done() {
-    let named = Named::start();
-    let proxy = Proxy::to(named.address());
-    let settings = Settings { primary: proxy.address().to_string(), ..Settings::for_server(&named) };
-    let workspace = Workspace::with(&settings);
-    for (file, text) in EXAMPLE {
-        workspace.write_service(file, text);
-    }
+    let Scene { named, proxy, workspace } = Scene::example(Named::start());
     let name = "_jenkins._tcp.internal.local";
     // The zone is read on the first connection, and updated on the second.
     proxy.script([Fault::None, Fault::LoseRequest]);
@@ -164,10 +154,7 @@ fn after_a_broken_exchange_the_zone_says_what_was_done() {
 
 #[test]
 fn an_alias_that_appears_meanwhile_leaves_no_marker_without_data() {
-    let named = Named::start();
-    let proxy = Proxy::to(named.address());
-    let settings = Settings { primary: proxy.address().to_string(), ..Settings::for_server(&named) };
-    let workspace = Workspace::with(&settings);
+    let Scene { named, proxy, workspace } = Scene::with(Named::start(), |settings| settings);
     workspace.write_service("jenkins.toml", JENKINS);
     proxy.script([Fault::None, Fault::HoldRequest]);
     let output = thread::scope(|scope| {

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use serde_json::json;
 
-use crate::support::{EXAMPLE, EXAMPLE_RECORDS, Fault, Named, Proxy, Settings, Workspace, primary, runtime};
+use crate::support::{EXAMPLE_RECORDS, Fault, Named, Scene, primary, runtime};
 
 const HOSTS: usize = 20_000;
 
@@ -20,28 +20,11 @@ fn hosts(count: usize) -> String {
     records
 }
 
-struct Scene {
-    named: Named,
-    proxy: Proxy,
-    workspace: Workspace,
+fn large() -> Scene {
+    Scene::example(Named::builder().records(&hosts(HOSTS)).start())
 }
 
 impl Scene {
-    fn with_records(records: &str, options: &str) -> Self {
-        let named = Named::builder().records(records).options(options).start();
-        let proxy = Proxy::to(named.address());
-        let settings = Settings { primary: proxy.address().to_string(), ..Settings::for_server(&named) };
-        let workspace = Workspace::with(&settings);
-        for (file, text) in EXAMPLE {
-            workspace.write_service(file, text);
-        }
-        Self { named, proxy, workspace }
-    }
-
-    fn large() -> Self {
-        Self::with_records(&hosts(HOSTS), "")
-    }
-
     /// A transfer with this fault is an error that says why, and no plan.
     fn assert_no_plan(&self, fault: Fault, words: &[&str]) {
         self.proxy.script([fault]);
@@ -74,7 +57,7 @@ fn messages(stream: &[u8]) -> Vec<Range<usize>> {
 
 #[test]
 fn a_large_zone_is_read_whole() {
-    let scene = Scene::large();
+    let scene = large();
     let plan = scene.workspace.expect(3, &["plan", "--json"]);
     let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
     let changes = plan["zones"][0]["changes"].as_array().unwrap();
@@ -88,7 +71,7 @@ fn a_large_zone_is_read_whole() {
 
 #[test]
 fn a_transfer_cut_short_is_no_zone() {
-    let scene = Scene::large();
+    let scene = large();
     let messages = scene.messages();
     assert!(messages.len() > 10, "the transfer takes many messages: {}", messages.len());
     let last = messages.last().unwrap();
@@ -109,7 +92,7 @@ fn a_transfer_cut_short_is_no_zone() {
 
 #[test]
 fn one_byte_changed_in_a_large_transfer() {
-    let scene = Scene::large();
+    let scene = large();
     let messages = scene.messages();
     let middle = &messages[messages.len() / 2];
     for at in [
@@ -130,7 +113,7 @@ fn one_byte_changed_in_a_large_transfer() {
 /// Not the lengths in front of the messages: a larger one is an answer that stops without an end.
 #[test]
 fn every_single_byte_counts() {
-    let scene = Scene::with_records(&hosts(12), "transfer-message-size 512;");
+    let scene = Scene::example(Named::builder().records(&hosts(12)).options("transfer-message-size 512;").start());
     let primary = primary(&scene.named, scene.proxy.address());
     let runtime = runtime();
     let whole = runtime.block_on(primary.transfer()).unwrap();

@@ -14,6 +14,7 @@ mod ownership;
 mod program;
 mod prometheus;
 mod proxy;
+mod scene;
 mod srvctl;
 mod told;
 
@@ -31,5 +32,6 @@ pub(crate) use ownership::{State, owner_name, service, state_of};
 pub(crate) use program::{Output, find, run};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use proxy::{Fault, Proxy};
+pub(crate) use scene::Scene;
 pub(crate) use srvctl::{Settings, Workspace, bare, strings};
 pub(crate) use told::{ALWAYS_STEPS, Told, notifies, notify_listen, transfers};

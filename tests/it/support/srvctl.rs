@@ -14,6 +14,7 @@ use super::example::EXAMPLE;
 use super::key::Key;
 use super::named::{Named, ZONE};
 use super::program::{Output, poll, run};
+use super::proxy::Proxy;
 
 /// What `srvctl.toml` says.
 pub(crate) struct Settings {
@@ -42,6 +43,11 @@ impl Settings {
             more: String::new(),
         }
     }
+
+    /// The same with a proxy between.
+    pub(crate) fn behind(named: &Named, proxy: &Proxy) -> Self {
+        Self { primary: proxy.address().to_string(), ..Self::for_server(named) }
+    }
 }
 
 /// A configuration directory.
@@ -60,9 +66,7 @@ impl Workspace {
     /// One with the example's service files.
     pub(crate) fn example(named: &Named) -> Self {
         let workspace = Self::new(named);
-        for (file, text) in EXAMPLE {
-            workspace.write_service(file, text);
-        }
+        workspace.write_example();
         workspace
     }
 
@@ -126,6 +130,13 @@ impl Workspace {
         let fresh = directory.join(format!(".{file}.new"));
         fs::write(&fresh, toml).unwrap();
         fs::rename(fresh, directory.join(file)).unwrap();
+    }
+
+    /// Writes the example's service files.
+    pub(crate) fn write_example(&self) {
+        for (file, text) in EXAMPLE {
+            self.write_service(file, text);
+        }
     }
 
     pub(crate) fn remove_service(&self, file: &str) {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 
 use serde_json::Value;
 
-use super::example::EXAMPLE;
 use super::harness::free_address;
 use super::named::Named;
 use super::srvctl::{Settings, Workspace};
@@ -35,9 +34,7 @@ impl Told {
             more: notify_listen(listen),
             ..Settings::for_server(&named)
         });
-        for (file, text) in EXAMPLE {
-            workspace.write_service(file, text);
-        }
+        workspace.write_example();
         Self { named, workspace }
     }
 }
