@@ -5,6 +5,8 @@
 //!
 //! 1. Somebody writes a service into `services.d/jenkins.toml`. [`sources`] reads and checks the file; what
 //!    cannot be published is an error with file, line and caret. What is good is a [`model::Service`].
+//!    Or an instance registers itself: [`api`] takes it, [`reconcile::registry`] decides what becomes of it, and
+//!    [`store`] has it on the disk before anybody hears that it is done.
 //! 2. [`reconcile`] turns all services into the records that each zone shall hold ([`reconcile::desired`]).
 //! 3. [`dns`] reads the live zone from its primary, [`protocol::transfer`] judging every message on the way,
 //!    and gives a [`model::Zone`]; once as a whole, and then what has changed in it. NOTIFYs tell when.
@@ -21,7 +23,7 @@
 //! # The rooms
 //!
 //! ```text
-//! main → cli → daemon → config → { dns, sources, api } → { reconcile → protocol → model }
+//! main → cli → daemon → config → { dns, sources, store, api } → { reconcile → protocol → model }
 //! ```
 //! Arrows are "may import"; nothing points left, and no shell imports another. The rooms in the last braces are
 //! pure: no async, clock, log, file or randomness in them; these come in as arguments, and decisions come out
@@ -34,7 +36,8 @@
 //! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts |
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
 //! | [`sources`] | service files: reading, checking, watching, keeping the last good content |
-//! | [`api`] | HTTP on the unix socket, both ends |
+//! | [`store`] | registrations on the disk |
+//! | [`api`] | HTTP, both ends: who asks, what they may ask, and how they are answered |
 //! | [`config`] | `srvctl.toml` and its defaults |
 //! | [`daemon`] | assembly: tasks, channels, signals, systemd; the only place where shells meet |
 //! | [`cli`] | arguments, commands, what people and scripts read |
@@ -48,3 +51,4 @@ pub mod model;
 pub mod protocol;
 pub mod reconcile;
 pub mod sources;
+pub mod store;

@@ -1,0 +1,93 @@
+//! The tables, and how those of an older version become those of this one.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::error::StoreError;
+
+/// `srvc`: tells our databases from everybody else's.
+const APPLICATION_ID: i64 = 0x7372_7663;
+
+/// What makes version n + 1 from version n. Only ever added to: databases in the field have run the first ones.
+const MIGRATIONS: [&str; VERSION as usize] = ["
+    CREATE TABLE service (
+        service TEXT PRIMARY KEY,    -- owner name
+        ttl INTEGER,
+        shards TEXT NOT NULL,        -- JSON
+        metadata TEXT NOT NULL,      -- JSON
+        revision INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE instance (
+        service TEXT NOT NULL,       -- owner name
+        id TEXT NOT NULL,
+        host TEXT NOT NULL,
+        port INTEGER NOT NULL,
+        priority INTEGER NOT NULL,
+        weight INTEGER NOT NULL,
+        addresses TEXT NOT NULL,     -- JSON
+        metadata TEXT NOT NULL,      -- JSON
+        lease INTEGER,               -- seconds
+        due INTEGER,                 -- on the service clock
+        revision INTEGER NOT NULL,
+        changed_by TEXT NOT NULL,
+        created INTEGER NOT NULL,    -- seconds since 1970
+        updated INTEGER NOT NULL,
+        PRIMARY KEY (service, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE journal (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        at INTEGER NOT NULL,
+        clock INTEGER NOT NULL,
+        changed_by TEXT NOT NULL,
+        action TEXT NOT NULL,
+        service TEXT NOT NULL,
+        id TEXT,
+        before TEXT,                 -- JSON
+        after TEXT                   -- JSON
+    ) STRICT;
+    CREATE INDEX journal_of_service ON journal (service, sequence);
+    CREATE TABLE confirmed (zone TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+    CREATE TABLE clock (only INTEGER PRIMARY KEY CHECK (only = 1), seconds INTEGER NOT NULL) STRICT;
+    INSERT INTO clock VALUES (1, 0);
+"];
+
+/// The version that this srvctl writes.
+pub(super) const VERSION: u32 = 1;
+
+/// Makes what is not there yet. What a newer srvctl made stays as it is.
+pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
+    // Durable means on the disk: with a write-ahead log and FULL, each commit is one write and one sync.
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    let version = version(connection)?;
+    let Some(missing) = MIGRATIONS.get(version as usize..) else { return Ok(()) };
+    for (migration, version) in missing.iter().zip(version + 1..) {
+        let transaction = connection.transaction()?;
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}
+
+/// Whether the database is one of ours, whole, and of a version that we know.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let failed = |error| StoreError::of(path, error);
+    let damaged = |why: String| StoreError::Damaged { path: path.to_owned(), why };
+    if number("application_id").map_err(failed)? != APPLICATION_ID {
+        return Err(damaged("it is the database of another program".to_owned()));
+    }
+    let version = version(connection).map_err(failed)?;
+    if version > VERSION {
+        return Err(StoreError::Newer { path: path.to_owned(), version, known: VERSION });
+    }
+    let found: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(failed)?;
+    if found == "ok" { Ok(()) } else { Err(damaged(found)) }
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
