@@ -1,12 +1,30 @@
-//! The local API: HTTP over a unix socket, for `srvctl status` and whoever else asks.
+//! The API: HTTP over the unix socket, and over TCP with TLS, for `srvctl register` and whoever else asks.
 //!
-//! Knows the status and the socket, nothing of DNS, files or how the status came to be.
+//! Knows who asks and how they are answered. What becomes of a request, a [`Backend`] says; the daemon is one.
+//!
+//! Paths begin with the version, `/v1`. What a later version adds to an answer does not change the path; what would
+//! break a client does.
 
+mod access;
+mod backend;
 mod client;
-mod server;
+mod problem;
+mod query;
+mod routes;
+mod serve;
+mod socket;
+mod types;
 
+pub use access::{Access, Known, Peer, TokenHash, hash};
+pub use backend::{Accepted, Answer, Backend, Goal, Proof, View};
 pub use client::{ApiError, status};
-pub use server::{ListenError, Socket, serve};
+pub use problem::Problem;
+pub use routes::openapi;
+pub use serve::serve;
+pub use socket::{ListenError, Socket};
+pub use types::{
+    Changed, Events, Imported, InstanceView, Instances, Plan, Plans, ServiceView, Services, Source, Verified,
+};
 
 /// Where the status is served.
 const STATUS_PATH: &str = "/v1/status";

@@ -7,7 +7,7 @@ use super::output;
 use crate::config::{self, Config};
 use crate::daemon::policies;
 use crate::model::{Catalogue, Diagnostic};
-use crate::reconcile::{Desired, desired};
+use crate::reconcile::{Desired, MissingSource, desired};
 
 /// The configuration.
 pub(super) fn config(flag: Option<PathBuf>) -> Result<Config, Exit> {
@@ -32,7 +32,8 @@ pub(super) fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     let config = config::load(&config::locate(flag))?;
     let snapshot = crate::sources::read(&config.services, &config.zone_names());
     let catalogue = snapshot.catalogue()?;
-    let desired = desired(&catalogue, &policies(&config), &snapshot.silent);
+    let missing: Vec<_> = snapshot.silent.iter().cloned().map(MissingSource::Files).collect();
+    let desired = desired(&catalogue, &policies(&config), &missing);
     Ok(Loaded { config, catalogue, desired, silent: snapshot.silent })
 }
 

@@ -14,6 +14,9 @@ pub const INTERVAL: Duration = Duration::from_secs(30);
 /// What `RuntimeDirectory=srvctl` of systemd gives.
 pub const SOCKET: &str = "/run/srvctl/srvctl.sock";
 
+/// A host that reboots, or a network that is mended, renews in time.
+pub const LEASE_GRACE: Duration = Duration::from_secs(30);
+
 /// Seconds. Prometheus looks up every 30 s, and its resolver asks the server for changes this often at most.
 pub const TTL: u32 = 300;
 

@@ -47,6 +47,8 @@ pub struct DaemonConfig {
 pub struct ApiConfig {
     /// The unix socket.
     pub socket: PathBuf,
+    /// How long a lease that was not renewed is kept.
+    pub lease_grace: Duration,
 }
 
 /// One `[[zone]]`.

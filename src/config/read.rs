@@ -23,6 +23,9 @@ const MAX_RECORDS_LIMIT: u32 = 3_000;
 /// Shorter intervals are load without use, longer ones are a daemon that sleeps.
 const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
 
+/// More is no grace, but a lease of another length.
+const GRACE_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+
 /// Less is impatience with a disk, more is a daemon that hangs.
 const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
 
@@ -66,7 +69,7 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
         owner: keys.owner.clone()?,
         services: services?,
         daemon: daemon.unwrap_or_else(default_daemon),
-        api: api.unwrap_or_else(|| ApiConfig { socket: defaults::SOCKET.into() }),
+        api: api.unwrap_or_else(default_api),
         zones: zones?.into_iter().collect::<Option<_>>()?,
         warnings: Vec::new(),
     })
@@ -109,7 +112,14 @@ fn duration(
 }
 
 fn api(fields: &mut Fields<'_, '_>, directory: &Path) -> ApiConfig {
-    ApiConfig { socket: path(fields, "socket", directory).unwrap_or_else(|| defaults::SOCKET.into()) }
+    let socket = path(fields, "socket", directory);
+    let lease_grace = duration(fields, "lease_grace", GRACE_RANGE, "from 1s to 24h");
+    let default = default_api();
+    ApiConfig { socket: socket.unwrap_or(default.socket), lease_grace: lease_grace.unwrap_or(default.lease_grace) }
+}
+
+fn default_api() -> ApiConfig {
+    ApiConfig { socket: defaults::SOCKET.into(), lease_grace: defaults::LEASE_GRACE }
 }
 
 fn path(fields: &mut Fields<'_, '_>, key: &'static str, directory: &Path) -> Option<PathBuf> {

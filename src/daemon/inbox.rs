@@ -4,17 +4,21 @@
 //! finds at most one more round of work, whatever happened meanwhile.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 use crate::model::{Name, Serial, Service};
+use crate::reconcile::{MissingSource, PlanId};
 
 /// What waits for one zone's task.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
     news: Mutex<News>,
     bell: Notify,
+    /// Whether the task found nothing to remove in its zone, with everything known that is desired.
+    settled: AtomicBool,
 }
 
 /// What has come since the task last looked.
@@ -23,11 +27,13 @@ pub(super) struct News {
     /// Changed services, by their own names; none for one that is desired no more.
     pub(super) services: BTreeMap<Name, Option<Arc<Service>>>,
     /// Sources from which nothing comes, when that changed. Comes with the first services, be there any or not.
-    pub(super) missing_sources: Option<Vec<String>>,
+    pub(super) missing_sources: Option<Vec<MissingSource>>,
     /// Somebody asked for a full check.
     pub(super) full_check: bool,
     /// The primary said that the zone has changed.
     pub(super) notified: Option<Notified>,
+    /// A person accepted this held plan.
+    pub(super) accepted: Option<PlanId>,
 }
 
 /// What a NOTIFY said.
@@ -40,7 +46,7 @@ pub(super) struct Notified {
 impl News {
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.services.is_empty() && self.missing_sources.is_none() && !self.full_check && self.notified.is_none()
+        !self.is_about_services() && !self.full_check && self.notified.is_none() && self.accepted.is_none()
     }
 
     /// Whether what is desired may have changed.
@@ -65,6 +71,16 @@ impl Inbox {
             };
             news.notified = Some(Notified { serial: newest });
         });
+    }
+
+    /// Notes that there is nothing to remove in the zone.
+    pub(super) fn settle(&self) {
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether there was a moment at which nothing had to be removed.
+    pub(super) fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
     }
 
     /// Everything that waits.

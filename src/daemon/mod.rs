@@ -1,21 +1,28 @@
 //! The assembly room: the only place where shells meet. Owns tasks, channels and signals.
 //!
 //! ```text
-//!   service files ─▶ SourceTask ─services─▶ Inbox ─▶ ZoneTask (one per zone) ─▶ the zone
-//!   the primaries ─▶ NotifyTask ─word of changes─┘          │
-//!                        └───────────status─────────────────┴──▶ API ─▶ `srvctl status`
+//!   service files ─▶ SourceTask ──┐
+//!                                 Wishes ─▶ Inbox ─▶ ZoneTask (one per zone) ─▶ the zone
+//!   `srvctl register` ─▶ API ─▶ Registrar       │          │
+//!                         │       └─▶ store     │          │
+//!   the primaries ─▶ NotifyTask ─word of changes┘          │
+//!                         └───────status───────────────────┴──▶ API ─▶ `srvctl status`
 //! ```
 
+mod backend;
 mod backoff;
 pub mod cycle;
 mod inbox;
 pub mod names;
 mod notify_task;
+mod prove;
+mod registrar;
 mod report;
 mod source_task;
 mod supervise;
 mod systemd;
 pub mod verification;
+mod wishes;
 mod zone_task;
 
 pub use report::held;
@@ -27,19 +34,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::api::{self, ListenError, Socket};
+use crate::api::{self, Access, ListenError, Socket};
 use crate::config::{self, Config};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, ZoneStatus};
-use crate::reconcile::{Desired, ZonePolicy};
+use crate::model::{DaemonStatus, Diagnostic, LeaseStatus, NotifyStatus, Outcome, Service, ZoneStatus};
+use crate::reconcile::{Desired, ZonePolicy, desired};
+use backend::Backend;
 use inbox::Inbox;
 use notify_task::NotifyTask;
+use registrar::Registrar;
 use source_task::SourceTask;
 use supervise::Tasks;
 use systemd::Watchdog;
+use wishes::Wishes;
 use zone_task::{ZoneTask, now};
 
 /// How long tasks may take to finish what they are doing when the daemon stops.
@@ -132,14 +142,11 @@ async fn generation(
     let (wake, woken) = watch::channel(0u64);
     let status = Arc::new(watch::Sender::new(initial_status(config)));
     let mut tasks = Tasks::default();
-    let mut api_stop = stopped.clone();
-    let until_stopped = async move {
-        let _ = api_stop.wait_for(|&stop| stop).await;
-    };
-    tasks.start("api", api::serve(socket.listener()?, status.subscribe(), until_stopped));
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
-    let ports = Ports { inboxes: inboxes.clone(), woken, stopped, status: Arc::clone(&status) };
+    let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::clone(&status)));
+    let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status) };
     start_reconcilers(config, &mut tasks, &ports);
+    start_api(config, &socket, &mut tasks, &ports)?;
     let summary = format!("{} zones, socket {}", config.zones.len(), config.api.socket.display());
     systemd::ready(&summary);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
@@ -167,6 +174,7 @@ async fn generation(
 struct Ports {
     /// Of every zone's task, in the configuration's order.
     inboxes: Vec<Arc<Inbox>>,
+    wishes: Arc<Wishes>,
     woken: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
     status: Arc<watch::Sender<DaemonStatus>>,
@@ -180,7 +188,7 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
         interval: config.daemon.interval,
         wake: ports.woken.clone(),
         stop: ports.stopped.clone(),
-        inboxes: inboxes.clone(),
+        wishes: Arc::clone(&ports.wishes),
         status: Arc::clone(&ports.status),
     };
     tasks.start("sources", sources.run());
@@ -201,6 +209,38 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
         let task = NotifyTask { address, zones, stop: ports.stopped.clone(), status: Arc::clone(&ports.status) };
         tasks.start("notify", task.run());
     }
+}
+
+/// Those who take registrations: who writes them down, and who answers.
+fn start_api(config: &Config, socket: &Socket, tasks: &mut Tasks, ports: &Ports) -> Result<(), DaemonError> {
+    let (ask, questions) = mpsc::channel(registrar::QUEUE);
+    let registrar = Registrar {
+        state_dir: config.daemon.state_dir.clone(),
+        policies: policies(config).into(),
+        lease_grace: config.api.lease_grace,
+        questions,
+        wishes: Arc::clone(&ports.wishes),
+        stop: ports.stopped.clone(),
+        status: Arc::clone(&ports.status),
+    };
+    tasks.start_thread("registrar", move || registrar.run());
+    let backend = Arc::new(Backend {
+        config: Arc::new(config.clone()),
+        zones: config.zone_names(),
+        wishes: Arc::clone(&ports.wishes),
+        inboxes: ports.inboxes.clone(),
+        questions: ask,
+        status: Arc::clone(&ports.status),
+    });
+    let access = Arc::new(Access::new(&[]));
+    tasks.start("api", api::serve(socket.listener()?, backend, access, ports.stopped.clone()));
+    Ok(())
+}
+
+/// What one service asks for in every zone, as if there were no other.
+fn desired_of(config: &Config, service: &Arc<Service>) -> Vec<Desired> {
+    let only = [(service.key.clone(), Arc::clone(service))].into();
+    desired(&only, &policies(config), &[])
 }
 
 /// The running generation, seen from its main loop.
@@ -299,6 +339,8 @@ fn initial_status(config: &Config) -> DaemonStatus {
         started: now(),
         config_error: None,
         source_errors: Vec::new(),
+        store_error: None,
+        leases: LeaseStatus::default(),
         services: 0,
         instances: 0,
         zones: config.zones.iter().map(zone).collect(),

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
-use super::inbox::Inbox;
+use super::wishes::Wishes;
 use crate::config::Config;
-use crate::model::{Catalogue, DaemonStatus, Name, Outcome, Service};
+use crate::model::{DaemonStatus, Name};
 use crate::reconcile::ZonePolicy;
 use crate::sources::{KeepLastGood, Loaded, Pattern, Watcher, read_again};
 
@@ -26,27 +26,18 @@ pub(super) struct SourceTask {
     /// Bumped when somebody asks for a full check.
     pub(super) wake: watch::Receiver<u64>,
     pub(super) stop: watch::Receiver<bool>,
-    /// Of every zone's task, in the configuration's order.
-    pub(super) inboxes: Vec<Arc<Inbox>>,
+    pub(super) wishes: Arc<Wishes>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
-}
-
-/// What the zones' tasks have been told.
-#[derive(Default)]
-struct Told {
-    catalogue: Arc<Catalogue>,
-    missing_sources: Option<Vec<String>>,
 }
 
 impl SourceTask {
     /// Runs until told to stop.
     pub(super) async fn run(mut self) {
-        let mut told = Told::default();
         let (patterns, zones) = (self.patterns.clone(), self.zones.clone());
         let mut reading = spawn_blocking(move || Reader::new(patterns, zones).read());
         loop {
             let Some((mut reader, loaded)) = self.finished(reading).await else { return };
-            self.publish(loaded, &mut told);
+            self.publish(loaded);
             tokio::select! {
                 biased;
                 _ = self.stop.wait_for(|&stop| stop) => return,
@@ -91,8 +82,8 @@ impl SourceTask {
         self.status.send_modify(|status| status.source_errors.push(error));
     }
 
-    /// Shows what was read, and passes it on when it asks for something else than before.
-    fn publish(&self, loaded: Loaded, told: &mut Told) {
+    /// Shows what was read, and passes it on.
+    fn publish(&self, loaded: Loaded) {
         let Loaded { catalogue, errors, silent } = loaded;
         let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
         self.status.send_if_modified(|status| {
@@ -101,47 +92,10 @@ impl SourceTask {
             }
             std::mem::replace(&mut status.source_errors, errors.clone()) != errors
         });
-        let Some(catalogue) = catalogue else { return };
-        let same = told.missing_sources.as_ref() == Some(&silent);
-        if same && Arc::ptr_eq(&told.catalogue, &catalogue) {
-            return;
+        if let Some(catalogue) = catalogue {
+            self.wishes.take_files(&catalogue, silent);
         }
-        let changed = differences(&told.catalogue, &catalogue);
-        let services = catalogue.len();
-        let instances = catalogue.values().map(|service| service.instances.len()).sum();
-        *told = Told { catalogue, missing_sources: Some(silent.clone()) };
-        if same && changed.is_empty() {
-            return;
-        }
-        tracing::info!(services, instances, changed = changed.len(), "the desired set has changed");
-        // In one, so that no zone is said to be in sync with what is not wanted any more, nor to be pending when its
-        // task has been faster.
-        self.status.send_modify(|status| {
-            status.services = services;
-            status.instances = instances;
-            status.zones.iter_mut().for_each(|zone| zone.outcome = Outcome::Pending);
-            for inbox in &self.inboxes {
-                inbox.put(|news| {
-                    news.services.extend(changed.clone());
-                    news.missing_sources = Some(silent.clone());
-                });
-            }
-        });
     }
-}
-
-/// The services that are others than before, by their own names; none for those that are gone.
-fn differences(before: &Catalogue, after: &Catalogue) -> BTreeMap<Name, Option<Arc<Service>>> {
-    let own_name = |service: &Service| service.key.owner_name().ok();
-    let gone = before.iter().filter(|(key, _)| !after.contains_key(key));
-    let gone = gone.filter_map(|(_, service)| Some((own_name(service)?, None)));
-    let is_new = |service: &Arc<Service>| {
-        let same = |old: &Arc<Service>| Arc::ptr_eq(old, service) || old.says_the_same(service);
-        !before.get(&service.key).is_some_and(same)
-    };
-    let new = after.values().filter(|service| is_new(service));
-    let new = new.filter_map(|service| Some((own_name(service)?, Some(Arc::clone(service)))));
-    gone.chain(new).collect() // a name that goes under one spelling and comes under another is new
 }
 
 /// Reads the files, on a thread of its own: a network file system that hangs must hang nobody else.

@@ -17,6 +17,14 @@ impl Tasks {
         });
     }
 
+    /// Starts a thread for what may hang in the file system, meant to live as long as the daemon.
+    pub(super) fn start_thread(&mut self, name: &'static str, run: impl FnOnce() + Send + 'static) {
+        self.0.spawn_blocking(move || {
+            run();
+            name
+        });
+    }
+
     /// Waits until a task ends, and says which: its name, or that it panicked. Pending when there is none.
     pub(super) async fn ended(&mut self) -> String {
         match self.0.join_next().await {

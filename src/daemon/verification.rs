@@ -82,6 +82,11 @@ impl Wanted {
     }
 }
 
+/// Through whom a zone is verified.
+pub(super) fn verifiers_of<'c>(config: &'c Config, zone: &Name) -> &'c [VerifyThrough] {
+    config.zones.iter().find(|one| one.name == *zone).map_or(&[], |zone| &zone.verify)
+}
+
 /// Through whom each zone is verified.
 struct Verifiers(Vec<(Name, Vec<Arc<VerifyThrough>>)>);
 
@@ -165,7 +170,8 @@ fn verdict<'a>(found: &'a Found, server: &VerifyThrough, question: &RrsetKey) ->
     verdicts.get(questions.binary_search(question).ok()?)
 }
 
-fn resolver(server: &VerifyThrough) -> Resolver {
+/// Whom to look up through.
+pub(super) fn resolver(server: &VerifyThrough) -> Resolver {
     match server {
         VerifyThrough::System => Resolver::System,
         VerifyThrough::Server(server) => Resolver::Servers(vec![server.clone()]),
@@ -215,7 +221,8 @@ fn check(wanted: Wanted, found: &Found) -> Check {
     check
 }
 
-fn shown(server: &VerifyThrough) -> Option<Server> {
+/// How a server is shown; none for resolv.conf.
+pub(super) fn shown(server: &VerifyThrough) -> Option<Server> {
     match server {
         VerifyThrough::System => None,
         VerifyThrough::Server(server) => Some(server.clone()),

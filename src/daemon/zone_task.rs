@@ -19,7 +19,7 @@ use super::report;
 use crate::dns::{DnsError, Session};
 use crate::model::{DaemonStatus, Outcome, OwnerId, Serial, ZoneStatus};
 use crate::protocol::update::NameUpdate;
-use crate::reconcile::{Desired, Reconciler, SetAside};
+use crate::reconcile::{Desired, PlanId, Reconciler, SetAside};
 
 /// How long to leave names alone that others keep changing.
 const CONTEST: Duration = Duration::from_millis(100);
@@ -63,6 +63,8 @@ struct Memory {
     doubt: Option<Instant>,
     /// Word of a change that waits.
     doubted: bool,
+    /// The held plan that a person accepted a moment ago.
+    accepted: Option<PlanId>,
     aside: SetAside,
     backoff: Backoff,
 }
@@ -103,6 +105,7 @@ impl ZoneTask {
             unsettled: true,
             doubt: None,
             doubted: false,
+            accepted: None,
             aside: SetAside::default(),
             backoff: Backoff::default(),
         };
@@ -212,7 +215,7 @@ impl ZoneTask {
         let interrupted = || *self.stop.borrow() || self.inbox.has_services();
         let has_read = |reading| self.status.send_modify(|status| count(&mut status.zones[self.index], reading));
         let orders = Orders {
-            accepted: None,
+            accepted: memory.accepted.take(),
             skip: if memory.aside.is_empty() { None } else { Some(&skip) },
             interrupted: &interrupted,
             has_read: &has_read,
@@ -241,6 +244,9 @@ impl ZoneTask {
         }
         let problems = report::problems(reconciler, aside);
         let held = report::held(reconciler, &converged.guarded);
+        if held.is_none() && !self.inbox.has_services() && reconciler.deleting().next().is_none() {
+            self.inbox.settle();
+        }
         self.update_status(|zone| {
             for problem in problems.iter().filter(|problem| !zone.problems.contains(problem)) {
                 tracing::warn!(zone = %zone_name, "{problem}");
@@ -278,6 +284,7 @@ impl Memory {
     /// Takes in what has come.
     fn take_in(&mut self, news: News) {
         let known = news.is_about_services();
+        self.accepted = news.accepted.or(self.accepted);
         match &mut self.knowledge {
             Knowledge::Everything(reconciler) => {
                 for (own_name, service) in news.services {

@@ -32,5 +32,5 @@ pub use serial::Serial;
 pub use server::{DNS_PORT, Server, ServerError};
 pub use service::{Catalogue, Instance, MAX_SHARDS, Service, ServiceKey, Shards, shard_of};
 pub use sets::Sets;
-pub use status::{DaemonStatus, HeldStatus, NotifyStatus, Outcome, ZoneStatus};
+pub use status::{DaemonStatus, HeldStatus, LeaseStatus, NotifyStatus, Outcome, ZoneStatus};
 pub use zone::{Mismatch, Zone, ZoneBuilder};

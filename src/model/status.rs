@@ -1,11 +1,12 @@
 //! How each zone stands, as the daemon tells it and `srvctl status` shows it. Part of the stable JSON.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::name::Name;
 
 /// How the daemon stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DaemonStatus {
     /// The daemon's version.
     pub version: String,
@@ -17,6 +18,12 @@ pub struct DaemonStatus {
     pub config_error: Option<String>,
     /// What is wrong with service files now; their last good content is in force.
     pub source_errors: Vec<String>,
+    /// Why registrations cannot be read or written; what is registered stays published.
+    #[serde(default)]
+    pub store_error: Option<String>,
+    /// Registrations that have to be renewed.
+    #[serde(default)]
+    pub leases: LeaseStatus,
     /// Services in force.
     pub services: usize,
     /// Instances of all services in force.
@@ -29,13 +36,26 @@ impl DaemonStatus {
     /// Whether every zone is in sync and no source is broken.
     pub fn is_in_sync(&self) -> bool {
         self.config_error.is_none()
+            && self.store_error.is_none()
+            && self.leases.held.is_empty()
             && self.source_errors.is_empty()
             && self.zones.iter().all(|zone| zone.outcome == Outcome::InSync)
     }
 }
 
+/// How the leases stand.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LeaseStatus {
+    /// Registrations with a lease.
+    pub leased: usize,
+    /// Those of them that should have been renewed.
+    pub overdue: usize,
+    /// Zones in which so many ran out that none of them ends, and why.
+    pub held: Vec<String>,
+}
+
 /// How the last reconciliation of a zone ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// None has ended yet.
@@ -51,7 +71,7 @@ pub enum Outcome {
 }
 
 /// A plan that waits for a person.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HeldStatus {
     /// What to give to `srvctl apply --accept`.
     pub id: String,
@@ -60,15 +80,17 @@ pub struct HeldStatus {
     /// How many records it would remove.
     pub removed: usize,
     /// From which names.
+    #[schema(value_type = Vec<String>)]
     pub names: Vec<Name>,
     /// Whether the plan's additions are made all the same.
     pub additions_proceed: bool,
     /// Names whose additions wait all the same: there is no room for them beside what is to go.
+    #[schema(value_type = Vec<String>)]
     pub no_room: Vec<Name>,
 }
 
 /// The NOTIFY messages (RFC 1996) of one zone since the daemon started.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotifyStatus {
     /// Where they are awaited: `notify_listen`.
     pub listen: String,
@@ -85,9 +107,10 @@ pub struct NotifyStatus {
 }
 
 /// How one zone stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ZoneStatus {
     /// The zone.
+    #[schema(value_type = String)]
     pub zone: Name,
     /// Its primary.
     pub primary: String,

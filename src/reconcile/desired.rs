@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::guard::MissingSource;
 use super::refusal::Refusal;
 use super::shards::Sharded;
 use crate::model::{
@@ -44,7 +45,7 @@ pub struct Desired {
     /// Every host in this zone for which services give addresses, with their own names.
     hosts: NameMap<SmallVec<[Name; 1]>>,
     /// Sources from which nothing came at all: then removals are for a person to accept.
-    pub missing_sources: Vec<String>,
+    pub missing_sources: Vec<MissingSource>,
     /// Records of no service.
     #[cfg(test)]
     pub(super) fixed: BTreeMap<Name, Wanted>,
@@ -62,7 +63,7 @@ struct Publication {
 type Given = BTreeMap<Name, Vec<IpAddr>>;
 
 /// What every zone shall hold, in the order of `policies`. `missing_sources` are those from which nothing came.
-pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy], missing_sources: &[String]) -> Vec<Desired> {
+pub fn desired(catalogue: &Catalogue, policies: &[ZonePolicy], missing_sources: &[MissingSource]) -> Vec<Desired> {
     let zones: Arc<[ZonePolicy]> = policies.into();
     let zone = |index| {
         let mut desired = Desired::nothing(Arc::clone(&zones), index);

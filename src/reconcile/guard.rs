@@ -52,7 +52,7 @@ pub enum HoldReason {
     /// Nothing is desired any more, and something is published.
     NothingDesired,
     /// A source brought nothing at all.
-    MissingSource(String),
+    MissingSource(MissingSource),
 }
 
 impl fmt::Display for HoldReason {
@@ -63,11 +63,36 @@ impl fmt::Display for HoldReason {
                 "it would remove {removed} of {owned} owned records, more than max_delete_percent = {percent} allows"
             ),
             Self::NothingDesired => f.write_str("no service is desired in this zone any more"),
-            Self::MissingSource(source) => write!(
+            Self::MissingSource(source) => write!(f, "{source}"),
+        }
+    }
+}
+
+/// A source of services that may have gone missing: then removals are for a person to accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MissingSource {
+    /// A pattern that no file matches.
+    Files(String),
+    /// Registrations that cannot be read, and why.
+    Registrations(String),
+    /// Registrations of which nothing has been published in this zone yet, because their database is new.
+    NewRegistrations,
+}
+
+impl fmt::Display for MissingSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(pattern) => write!(
                 f,
-                "no file matches `{source}`: perhaps the source has gone missing, so every removal waits until a file \
+                "no file matches `{pattern}`: perhaps the source has gone missing, so every removal waits until a file \
                  is there or the plan is accepted by its id; if nothing belongs there, remove the pattern from \
                  `services`"
+            ),
+            Self::Registrations(why) => write!(f, "what is registered is not known, so every removal waits: {why}"),
+            Self::NewRegistrations => f.write_str(
+                "the database of registrations is new, and something is published that neither it nor a service file \
+                 has: perhaps an older database has gone missing, so every removal waits until that is back or \
+                 imported, or the plan is accepted by its id",
             ),
         }
     }

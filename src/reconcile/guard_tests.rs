@@ -89,7 +89,7 @@ fn nothing_desired_and_missing_sources_hold_whatever_the_share() {
     let live = zone(0..2);
     assert!(judge(&desired([]), &live, 100, None).held.is_some());
     let missing = |mut wanted: Desired| {
-        wanted.missing_sources = vec!["a/*.toml".into()];
+        wanted.missing_sources = vec![MissingSource::Files("a/*.toml".into())];
         wanted
     };
     let guarded = judge(&missing(desired([0, 5])), &live, 100, None);

@@ -18,7 +18,7 @@ mod verdict;
 
 pub use aside::SetAside;
 pub use desired::{Desired, ZonePolicy, desired, published, records_of};
-pub use guard::{Guarded, Held, HoldReason, MIN_OWNED_RECORDS, PlanId, guard, losing_names};
+pub use guard::{Guarded, Held, HoldReason, MIN_OWNED_RECORDS, MissingSource, PlanId, guard, losing_names};
 pub use obstacle::{Conflict, Obstacle};
 pub use ownership::{OwnedName, owned};
 pub use plan::{Plan, plan};

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::desired::{Desired, Wanted};
+use super::guard::MissingSource;
 use super::holdings::Holdings;
 use super::obstacle::{Conflict, Obstacle};
 use super::plan::{self, Plan, Step};
@@ -165,7 +166,7 @@ impl Reconciler {
     }
 
     /// Sources from which nothing came at all.
-    pub fn set_missing_sources(&mut self, sources: Vec<String>) {
+    pub fn set_missing_sources(&mut self, sources: Vec<MissingSource>) {
         self.desired.missing_sources = sources;
     }
 
@@ -200,7 +201,7 @@ impl Reconciler {
     }
 
     /// What is to do at those of them where records are deleted.
-    pub(super) fn deleting(&self) -> impl Iterator<Item = NameUpdate> {
+    pub fn deleting(&self) -> impl Iterator<Item = NameUpdate> {
         let mut names: Vec<_> = self.pending.unsorted().filter(|(_, pending)| pending.deletes).collect();
         names.sort_unstable_by_key(|(name, _)| *name);
         names.into_iter().filter_map(|(name, _)| self.update(name))

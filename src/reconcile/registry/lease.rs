@@ -7,6 +7,8 @@
 //! of them are dead. So the share of leases that may end within [`WINDOW`] is the share of records that a plan may remove,
 //! and when more have run out, all of them stay until they are renewed or a person deregisters them.
 
+use std::fmt;
+
 use super::Registry;
 use crate::model::{Edit, InstanceId, Name, ServiceKey};
 use crate::reconcile::ZonePolicy;
@@ -28,6 +30,18 @@ pub struct HeldLeases {
     pub leased: usize,
     /// How many may end now.
     pub allowed: usize,
+}
+
+impl fmt::Display for HeldLeases {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} leases in {} have run out, and {} may end within an hour (max_delete_percent): perhaps nobody \
+             could reach the daemon, so all of them stay until they are renewed or deregistered \
+             (`srvctl list --overdue`)",
+            self.overdue, self.leased, self.zone, self.allowed
+        )
+    }
 }
 
 /// What became of leases that ran out.

@@ -79,6 +79,11 @@ impl Registry {
         !self.leases.is_empty()
     }
 
+    /// How many have to be renewed.
+    pub fn leased(&self) -> usize {
+        self.leases.len()
+    }
+
     /// Carries out a change that was decided.
     pub fn enact(&mut self, edit: &Edit) {
         match edit {

@@ -1,21 +1,13 @@
-//! Serving the daemon's status on a unix socket.
+//! The unix socket of the API.
 
-use std::future::Future;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
 use tokio::time::timeout;
-
-use super::{HEALTH_PATH, STATUS_PATH};
-use crate::model::DaemonStatus;
 
 /// Owner and group may ask; the socket's directory narrows it further.
 const SOCKET_MODE: u32 = 0o660;
@@ -78,7 +70,7 @@ impl Socket {
         self.file.is_some() && self.file == file_id(path)
     }
 
-    /// What [`serve`] takes. Who connects while nobody serves waits for the next one to do so.
+    /// What [`serve`](super::serve) takes. Who connects while nobody serves waits for the next one to do so.
     ///
     /// # Errors
     /// When the system has no file descriptors left.
@@ -98,23 +90,4 @@ impl Drop for Socket {
 
 fn file_id(path: &Path) -> Option<FileId> {
     std::fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
-}
-
-/// Serves until `stop` resolves, then lets running answers finish.
-pub async fn serve(
-    listener: UnixListener,
-    status: watch::Receiver<DaemonStatus>,
-    stop: impl Future<Output = ()> + Send + 'static,
-) {
-    let routes = Router::new()
-        .route(STATUS_PATH, get(current_status))
-        .route(HEALTH_PATH, get(|| async { "ok\n" }))
-        .with_state(status);
-    if let Err(error) = axum::serve(listener, routes).with_graceful_shutdown(stop).await {
-        tracing::error!(%error, "the API stopped");
-    }
-}
-
-async fn current_status(State(status): State<watch::Receiver<DaemonStatus>>) -> Json<DaemonStatus> {
-    Json(status.borrow().clone())
 }

@@ -1,0 +1,124 @@
+//! Connections, whatever they come over: each is served by itself, and finished when the daemon stops.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::access::{Access, Peer};
+use super::backend::Backend;
+use super::routes::{Site, served};
+
+/// Connections at once; more wait to be accepted.
+const MAX_CONNECTIONS: usize = 1_024;
+/// How long a request's head may take to come.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// How long to leave off after the system had no room for another connection.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+/// Serves the socket until told to stop, then lets running answers finish.
+pub async fn serve(
+    listener: UnixListener,
+    backend: Arc<dyn Backend>,
+    access: Arc<Access>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut connections = Connections::new(served(Site { backend, access }), stop.clone());
+    loop {
+        let room = connections.room().await;
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => break,
+            accepted = listener.accept() => match accepted.and_then(|(stream, _)| Ok((local(&stream)?, stream))) {
+                Ok((peer, stream)) => {
+                    let io = async move { Some((peer, stream)) };
+                    connections.start(io, room);
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection to the socket could not be accepted");
+                    tokio::time::sleep(EXHAUSTED).await;
+                }
+            }
+        }
+    }
+    connections.finish().await;
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|&stop| stop).await;
+}
+
+fn local(stream: &UnixStream) -> std::io::Result<Peer> {
+    Ok(Peer::Local { uid: stream.peer_cred()?.uid() })
+}
+
+/// Every connection of one listener.
+pub(super) struct Connections {
+    routes: Router,
+    stop: watch::Receiver<bool>,
+    permits: Arc<Semaphore>,
+    running: JoinSet<()>,
+}
+
+/// Room for one connection.
+pub(super) type Room = tokio::sync::OwnedSemaphorePermit;
+
+impl Connections {
+    pub(super) fn new(routes: Router, stop: watch::Receiver<bool>) -> Self {
+        Self { routes, stop, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)), running: JoinSet::new() }
+    }
+
+    /// Waits until there is room for another.
+    pub(super) async fn room(&mut self) -> Room {
+        while self.running.try_join_next().is_some() {}
+        Arc::clone(&self.permits).acquire_owned().await.expect("nobody closes it")
+    }
+
+    /// Serves a connection that `handshake` makes; none when it comes to nothing.
+    pub(super) fn start<S>(&mut self, handshake: impl Future<Output = Option<(Peer, S)>> + Send + 'static, room: Room)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (routes, stop) = (self.routes.clone(), self.stop.clone());
+        self.running.spawn(async move {
+            if let Some((peer, stream)) = handshake.await {
+                connection(stream, routes.layer(Extension(peer)), stop).await;
+            }
+            drop(room);
+        });
+    }
+
+    /// Lets every one finish what it is doing.
+    pub(super) async fn finish(&mut self) {
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+async fn connection<S>(stream: S, routes: Router, mut stop: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended");
+    }
+}

@@ -1,0 +1,105 @@
+//! Who is behind the API: what it asks for, passed on to those who have it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::inbox::Inbox;
+use super::prove::Prover;
+use super::registrar::Question;
+use super::wishes::Wishes;
+use crate::api::{self, Accepted, Answer, Goal, Proof, View};
+use crate::config::Config;
+use crate::model::{DaemonStatus, Event, Name, Outcome, Principal, ServiceKey};
+use crate::reconcile::PlanId;
+use crate::reconcile::registry::{Decision, Refused, Request};
+use crate::store::{self, Filter};
+
+/// How long an accepted plan may take to be made.
+const ACCEPTED: Duration = Duration::from_secs(25);
+
+/// The daemon, as the API sees it.
+pub(super) struct Backend {
+    pub(super) config: Arc<Config>,
+    pub(super) zones: Vec<Name>,
+    pub(super) wishes: Arc<Wishes>,
+    pub(super) inboxes: Vec<Arc<Inbox>>,
+    pub(super) questions: mpsc::Sender<Question>,
+    pub(super) status: Arc<watch::Sender<DaemonStatus>>,
+}
+
+impl api::Backend for Backend {
+    fn status(&self) -> DaemonStatus {
+        self.status.borrow().clone()
+    }
+
+    fn zones(&self) -> &[Name] {
+        &self.zones
+    }
+
+    fn view(&self, look: &mut dyn FnMut(View<'_>)) {
+        self.wishes.view(look);
+    }
+
+    fn make(&self, who: Principal, request: Request, dry_run: bool) -> Answer<'_, Result<Decision, Refused>> {
+        Box::pin(async move {
+            let (answer, answered) = oneshot::channel();
+            let stopping = || Refused::Unavailable("the daemon is stopping".to_owned());
+            let asked = self.questions.send(Question { who, request, dry_run, answer }).await;
+            asked.map_err(|_| stopping())?;
+            answered.await.unwrap_or_else(|_| Err(stopping()))
+        })
+    }
+
+    fn prove<'a>(&'a self, service: &'a ServiceKey, goals: Vec<Goal>, limit: Duration) -> Answer<'a, Vec<Proof>> {
+        Box::pin(async move {
+            let in_force = self.wishes.in_force(service);
+            let prover = Prover { config: &self.config, service, in_force };
+            prover.prove(goals, limit, || self.status.borrow().clone()).await
+        })
+    }
+
+    fn history(
+        &self,
+        service: Option<ServiceKey>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Answer<'_, Result<Vec<Event>, Refused>> {
+        let state_dir = self.config.daemon.state_dir.clone();
+        Box::pin(async move {
+            let filter = Filter { service, before, limit };
+            let read = spawn_blocking(move || store::history(&state_dir, &filter)).await;
+            let unavailable = |error: String| Refused::Unavailable(error);
+            read.map_err(|error| unavailable(error.to_string()))?.map_err(|error| unavailable(error.to_string()))
+        })
+    }
+
+    fn accept(&self, plan: PlanId) -> Answer<'_, Accepted> {
+        Box::pin(async move {
+            let id = plan.to_string();
+            let mut status = self.status.subscribe();
+            let held = |status: &DaemonStatus| {
+                status.zones.iter().position(|zone| zone.held.as_ref().is_some_and(|held| held.id == id))
+            };
+            let Some(index) = held(&status.borrow()) else { return Accepted::Unknown };
+            self.inboxes[index].put(|news| news.accepted = Some(plan));
+            let done = |status: &DaemonStatus| {
+                let zone = &status.zones[index];
+                held(status).is_none() && zone.outcome != Outcome::Pending
+            };
+            match timeout(ACCEPTED, status.wait_for(done)).await {
+                Ok(Ok(status)) => match &status.zones[index] {
+                    zone if zone.outcome == Outcome::InSync => Accepted::Made,
+                    zone => Accepted::Failed(format!(
+                        "the plan was taken, and {} is not in sync: see `srvctl status`",
+                        zone.zone
+                    )),
+                },
+                _ => Accepted::Failed(format!("the plan {id} was not made within {} s", ACCEPTED.as_secs())),
+            }
+        })
+    }
+}

@@ -1,0 +1,311 @@
+//! The one who writes registrations down: decides, makes durable, answers, and tells the zones' tasks; in this order.
+//!
+//! A thread of its own, since a disk can hang. Everybody who asks while one commit is under way is in the next one, so
+//! that the disk's pace does not limit how many are served.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::wishes::Wishes;
+use super::zone_task::now;
+use crate::model::{Action, Catalogue, DaemonStatus, Edit, LeaseStatus, Name, Principal};
+use crate::reconcile::ZonePolicy;
+use crate::reconcile::registry::{Circumstances, Decision, HeldLeases, Refused, Registry, Request};
+use crate::store::{Entry, Store, StoreError};
+
+/// So many wait to be decided at most; who comes then waits before that.
+pub(super) const QUEUE: usize = 1_024;
+/// So many are made durable at once at most.
+const BATCH: usize = 512;
+/// How often leases are looked at.
+const TICK: Duration = Duration::from_secs(1);
+/// A longer time between two looks is none in which somebody could be served: the process or the machine stood still.
+const LONGEST_TICK: Duration = Duration::from_secs(3);
+/// How often the service clock is written down when nothing else is.
+const SAVE_CLOCK: Duration = Duration::from_secs(5);
+/// How often a database that cannot be used is tried again.
+const RETRY: Duration = Duration::from_secs(5);
+/// What leases end by, for the journal.
+const BY_LEASE: &str = "lease";
+
+/// What the thread is asked.
+pub(super) struct Question {
+    pub(super) who: Principal,
+    pub(super) request: Request,
+    pub(super) dry_run: bool,
+    pub(super) answer: oneshot::Sender<Result<Decision, Refused>>,
+}
+
+/// What the thread needs.
+pub(super) struct Registrar {
+    pub(super) state_dir: PathBuf,
+    pub(super) policies: Arc<[ZonePolicy]>,
+    pub(super) lease_grace: Duration,
+    pub(super) questions: mpsc::Receiver<Question>,
+    pub(super) wishes: Arc<Wishes>,
+    pub(super) stop: watch::Receiver<bool>,
+    pub(super) status: Arc<watch::Sender<DaemonStatus>>,
+}
+
+impl Registrar {
+    /// Runs until told to stop, or until nobody can ask any more.
+    pub(super) fn run(mut self) {
+        let mut stop = self.stop.clone();
+        let runtime = tokio::runtime::Handle::current();
+        let mut tried: Option<Instant> = None;
+        let mut book = None;
+        loop {
+            if book.is_none() && tried.is_none_or(|tried| tried.elapsed() >= RETRY) {
+                tried = Some(Instant::now());
+                book = self.open();
+            }
+            let mut batch = Vec::new();
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|&stop| stop) => {}
+                    _ = self.questions.recv_many(&mut batch, BATCH) => {}
+                    () = tokio::time::sleep(TICK) => {}
+                }
+            });
+            match &mut book {
+                Some(book) => {
+                    book.answer(batch, &self);
+                    book.tick(&self);
+                }
+                None => self.refuse(batch),
+            }
+            if *stop.borrow() || self.questions.is_closed() {
+                return;
+            }
+        }
+    }
+
+    fn open(&self) -> Option<Book> {
+        match Store::open(&self.state_dir) {
+            Ok((store, contents)) => {
+                let mut registry = Registry::default();
+                contents.edits.iter().for_each(|edit| registry.enact(edit));
+                registry.remember_ended(contents.ended);
+                let zones = self.policies.iter().map(|policy| &policy.name);
+                let unconfirmed: BTreeSet<Name> =
+                    zones.filter(|zone| !contents.confirmed.contains(*zone)).cloned().collect();
+                self.wishes.take_registry(registry.clone(), unconfirmed, contents.clock);
+                self.show_problem(store.problem());
+                let book = Book::new(store, registry, contents.clock);
+                book.show_leases(self, &[]);
+                Some(book)
+            }
+            Err(error) => {
+                self.show_problem(Some(&error.to_string()));
+                self.wishes.registrations_are_unreadable(&error.to_string());
+                None
+            }
+        }
+    }
+
+    fn refuse(&self, batch: Vec<Question>) {
+        let why = self.status.borrow().store_error.clone();
+        for question in batch {
+            let why = why.clone().unwrap_or_else(|| "registrations are not read yet".to_owned());
+            let _ = question.answer.send(Err(Refused::Unavailable(why)));
+        }
+    }
+
+    fn show_problem(&self, problem: Option<&str>) {
+        self.status.send_if_modified(|status| {
+            if status.store_error.as_deref() == problem {
+                return false;
+            }
+            match problem {
+                Some(problem) => tracing::error!("{problem}"),
+                None => tracing::info!("registrations can be written again"),
+            }
+            status.store_error = problem.map(str::to_owned);
+            true
+        });
+    }
+}
+
+/// What the thread writes in.
+struct Book {
+    store: Store,
+    /// As the database has it.
+    registry: Registry,
+    /// What of the service clock is on the disk.
+    saved: u64,
+    /// What passed since, as long as it was seen that something can be written.
+    since: Duration,
+    looked: Instant,
+    last_save: Instant,
+    held: Vec<HeldLeases>,
+}
+
+/// An answer that waits for the disk.
+type Pending = (oneshot::Sender<Result<Decision, Refused>>, Decision, Principal);
+
+impl Book {
+    fn new(store: Store, registry: Registry, clock: u64) -> Self {
+        let now = Instant::now();
+        let (since, held) = (Duration::ZERO, Vec::new());
+        Self { store, registry, saved: clock, since, looked: now, last_save: now, held }
+    }
+
+    fn clock(&self) -> u64 {
+        self.saved + self.since.as_secs()
+    }
+
+    /// Decides, makes durable, answers.
+    fn answer(&mut self, batch: Vec<Question>, registrar: &Registrar) {
+        if batch.is_empty() {
+            return;
+        }
+        let Some(files) = registrar.wishes.files() else {
+            for question in batch {
+                let why = "the service files are not read yet, or are broken: see `srvctl status`";
+                let _ = question.answer.send(Err(Refused::Unavailable(why.to_owned())));
+            }
+            return;
+        };
+        let mut pending: Vec<Pending> = Vec::new();
+        for question in batch {
+            pending.extend(self.decide(question, &files, registrar));
+        }
+        if pending.is_empty() {
+            return;
+        }
+        let at = now();
+        let mut entries = Vec::new();
+        for (_, decision, who) in &pending {
+            let entry = |edit| Entry { edit, action: decision.action, by: &who.name, at };
+            entries.extend(decision.edits.iter().map(entry));
+        }
+        let written = self.commit(&entries, registrar);
+        match written {
+            Ok(()) => {
+                registrar.wishes.take_edits(pending.iter().flat_map(|(_, decision, _)| &decision.edits), self.clock());
+                for (answer, decision, _) in pending {
+                    let _ = answer.send(Ok(decision));
+                }
+            }
+            Err(error) => {
+                for (answer, decision, _) in pending.into_iter().rev() {
+                    self.registry.take_back(decision.edits);
+                    let _ = answer.send(Err(Refused::Unavailable(error.to_string())));
+                }
+            }
+        }
+    }
+
+    /// What becomes of a question; none when it is answered already.
+    fn decide(&mut self, question: Question, files: &Catalogue, registrar: &Registrar) -> Option<Pending> {
+        let Question { who, request, dry_run, answer } = question;
+        let zones = &registrar.policies;
+        let at = Circumstances { who: &who, now: now(), clock: self.clock(), files, zones };
+        match self.registry.make(&request, at) {
+            Err(refused) => {
+                let _ = answer.send(Err(refused));
+            }
+            Ok(decision) if dry_run => {
+                self.registry.take_back(decision.edits.clone());
+                let _ = answer.send(Ok(decision));
+            }
+            Ok(decision) if decision.edits.is_empty() => {
+                let _ = answer.send(Ok(decision));
+            }
+            Ok(decision) => return Some((answer, decision, who)),
+        }
+        None
+    }
+
+    fn commit(&mut self, entries: &[Entry<'_>], registrar: &Registrar) -> Result<(), StoreError> {
+        let clock = self.clock();
+        let written = self.store.commit(entries, clock);
+        match &written {
+            Ok(()) => {
+                self.since -= Duration::from_secs(clock - self.saved);
+                self.saved = clock;
+                self.last_save = Instant::now();
+                registrar.show_problem(None);
+            }
+            Err(error) => {
+                // Nobody could renew: that time does not count.
+                self.since = Duration::ZERO;
+                registrar.show_problem(Some(&error.to_string()));
+            }
+        }
+        written
+    }
+
+    /// Looks at the leases, when it is time to.
+    fn tick(&mut self, registrar: &Registrar) {
+        let passed = self.looked.elapsed();
+        if passed < TICK {
+            return;
+        }
+        self.looked = Instant::now();
+        for zone in registrar.wishes.settled() {
+            match self.store.confirm(&zone) {
+                Ok(()) => registrar.wishes.take_confirmed(&zone),
+                Err(error) => registrar.show_problem(Some(&error.to_string())),
+            }
+        }
+        if self.registry.has_leases() {
+            self.since += if passed > LONGEST_TICK { TICK } else { passed };
+            self.expire(registrar);
+            if self.last_save.elapsed() >= SAVE_CLOCK {
+                self.last_save = Instant::now();
+                let _ = self.commit(&[], registrar);
+            }
+            registrar.wishes.take_clock(self.clock());
+        } else if self.store.problem().is_some() && self.last_save.elapsed() >= RETRY {
+            self.last_save = Instant::now();
+            let _ = self.commit(&[], registrar);
+        }
+        let held = std::mem::take(&mut self.held);
+        self.show_leases(registrar, &held);
+        self.held = held;
+    }
+
+    fn expire(&mut self, registrar: &Registrar) {
+        let expiry = self.registry.expire(self.clock(), registrar.lease_grace.as_secs(), &registrar.policies);
+        for held in expiry.held.iter().filter(|held| !self.held.iter().any(|known| known.zone == held.zone)) {
+            tracing::error!("{held}");
+        }
+        self.held = expiry.held;
+        if expiry.edits.is_empty() {
+            return;
+        }
+        let at = now();
+        let entry = |edit| Entry { edit, action: Action::Expire, by: BY_LEASE, at };
+        let entries: Vec<_> = expiry.edits.iter().map(entry).collect();
+        if self.commit(&entries, registrar).is_err() {
+            self.registry.forget_ended(expiry.edits.len());
+            self.registry.take_back(expiry.edits);
+            return;
+        }
+        for edit in &expiry.edits {
+            if let Edit::Instance { service, id, .. } = edit {
+                tracing::warn!(%service, %id, "a lease was not renewed and has ended");
+            }
+        }
+        registrar.wishes.take_edits(&expiry.edits, self.clock());
+    }
+
+    fn show_leases(&self, registrar: &Registrar, held: &[HeldLeases]) {
+        let leases = LeaseStatus {
+            leased: self.registry.leased(),
+            overdue: self.registry.overdue(self.clock(), 0).count(),
+            held: held.iter().map(ToString::to_string).collect(),
+        };
+        registrar.status.send_if_modified(|status| {
+            let same = status.leases == leases;
+            status.leases = leases;
+            !same
+        });
+    }
+}

@@ -1,0 +1,242 @@
+//! What is desired, from all sources: service files and registrations. Whoever learns something new tells it here, and
+//! the zones' tasks hear of what changed by it.
+//!
+//! Nothing is told before every source has been heard once: part of what is desired looks like the removal of the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use super::inbox::Inbox;
+use crate::api::View;
+use crate::model::{Catalogue, DaemonStatus, Edit, Name, Outcome, Service, ServiceKey};
+use crate::reconcile::MissingSource;
+use crate::reconcile::registry::Registry;
+
+/// Everything desired, shared by those who learn of it and those who look.
+pub(super) struct Wishes {
+    state: Mutex<State>,
+    /// Of every zone's task, in the configuration's order.
+    inboxes: Vec<Arc<Inbox>>,
+    /// Every zone's name, in the same order.
+    zones: Vec<Name>,
+    status: Arc<watch::Sender<DaemonStatus>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// None until they were read.
+    files: Option<Arc<Catalogue>>,
+    /// Patterns that no file matches.
+    silent: Vec<String>,
+    registrations: Registrations,
+    /// Seconds on the service clock.
+    clock: u64,
+    /// What the zones' tasks have been told.
+    in_force: Catalogue,
+    instances: usize,
+    missing: Option<Vec<Vec<MissingSource>>>,
+}
+
+#[derive(Default)]
+enum Registrations {
+    #[default]
+    NotRead,
+    Unreadable(String),
+    Known {
+        registry: Registry,
+        /// Zones that may hold more than the registry knows.
+        unconfirmed: BTreeSet<Name>,
+    },
+}
+
+impl Wishes {
+    pub(super) fn new(zones: Vec<Name>, inboxes: Vec<Arc<Inbox>>, status: Arc<watch::Sender<DaemonStatus>>) -> Self {
+        Self { state: Mutex::default(), inboxes, zones, status }
+    }
+
+    /// Takes in what the service files say.
+    pub(super) fn take_files(&self, files: &Arc<Catalogue>, silent: Vec<String>) {
+        let mut state = self.lock();
+        let before = state.files.replace(Arc::clone(files));
+        state.silent = silent;
+        let is_same = |before: &Arc<Catalogue>| Arc::ptr_eq(before, files);
+        let changed = match &before {
+            Some(before) if is_same(before) => BTreeSet::new(),
+            before => differences(before.as_deref().unwrap_or(&Catalogue::new()), files),
+        };
+        if !changed.is_empty() {
+            let (services, changed) = (files.len(), changed.len());
+            tracing::info!(services, changed, "the service files ask for something else");
+        }
+        self.tell(&mut state, changed);
+    }
+
+    /// Takes in everything that is registered.
+    pub(super) fn take_registry(&self, registry: Registry, unconfirmed: BTreeSet<Name>, clock: u64) {
+        let mut state = self.lock();
+        let changed: BTreeSet<_> = registry.services().map(|(key, _)| key.clone()).collect();
+        state.registrations = Registrations::Known { registry, unconfirmed };
+        state.clock = clock;
+        self.tell(&mut state, changed);
+    }
+
+    /// Takes in that nobody knows what is registered.
+    pub(super) fn registrations_are_unreadable(&self, why: &str) {
+        let mut state = self.lock();
+        if matches!(state.registrations, Registrations::NotRead | Registrations::Unreadable(_)) {
+            state.registrations = Registrations::Unreadable(why.to_owned());
+            self.tell(&mut state, BTreeSet::new());
+        }
+    }
+
+    /// Takes in changes of what is registered that are on the disk.
+    pub(super) fn take_edits<'e>(&self, edits: impl IntoIterator<Item = &'e Edit>, clock: u64) {
+        let mut state = self.lock();
+        state.clock = clock;
+        let Registrations::Known { registry, .. } = &mut state.registrations else { return };
+        let mut changed = BTreeSet::new();
+        for edit in edits {
+            registry.enact(edit);
+            if !edit.is_renewal() {
+                changed.insert(edit.service().clone());
+            }
+        }
+        if !changed.is_empty() {
+            self.tell(&mut state, changed);
+        }
+    }
+
+    /// Notes how far the service clock went.
+    pub(super) fn take_clock(&self, clock: u64) {
+        self.lock().clock = clock;
+    }
+
+    /// The zones in which nothing had to be removed since registrations are known, and that are not confirmed yet.
+    pub(super) fn settled(&self) -> Vec<Name> {
+        let state = self.lock();
+        let Registrations::Known { unconfirmed, .. } = &state.registrations else { return Vec::new() };
+        let zones = self.zones.iter().zip(&self.inboxes);
+        let settled = zones.filter(|(zone, inbox)| unconfirmed.contains(*zone) && inbox.is_settled());
+        settled.map(|(zone, _)| zone.clone()).collect()
+    }
+
+    /// Takes in that a zone holds nothing that is not known.
+    pub(super) fn take_confirmed(&self, zone: &Name) {
+        let mut state = self.lock();
+        if let Registrations::Known { unconfirmed, .. } = &mut state.registrations {
+            unconfirmed.remove(zone);
+        }
+        self.tell(&mut state, BTreeSet::new());
+    }
+
+    /// The services of the service files; none as long as they were not read.
+    pub(super) fn files(&self) -> Option<Arc<Catalogue>> {
+        self.lock().files.clone()
+    }
+
+    /// The service that is in force.
+    pub(super) fn in_force(&self, key: &ServiceKey) -> Option<Arc<Service>> {
+        self.lock().in_force.get(key).cloned()
+    }
+
+    /// Shows everything, for as long as `look` takes.
+    pub(super) fn view(&self, look: &mut dyn FnMut(View<'_>)) {
+        let state = self.lock();
+        let nothing = Registry::default();
+        let registry = match &state.registrations {
+            Registrations::Known { registry, .. } => registry,
+            _ => &nothing,
+        };
+        look(View { registry, in_force: &state.in_force, clock: state.clock });
+    }
+
+    /// Tells the zones' tasks what these services have become, and what may have gone missing.
+    fn tell(&self, state: &mut State, keys: BTreeSet<ServiceKey>) {
+        let Some(files) = state.files.clone() else { return };
+        let registry = match &state.registrations {
+            Registrations::NotRead => return,
+            Registrations::Unreadable(_) => None,
+            Registrations::Known { registry, .. } => Some(registry),
+        };
+        let keys = if state.missing.is_some() { keys } else { everything(&files, registry) };
+        let mut news = BTreeMap::new();
+        for key in keys {
+            let file = files.get(&key);
+            let after = registry.map_or_else(|| file.cloned(), |registry| registry.in_force(&key, file));
+            let before = state.in_force.get(&key);
+            let is_same = match (before, &after) {
+                (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before.says_the_same(after),
+                (None, None) => true,
+                _ => false,
+            };
+            if is_same {
+                continue;
+            }
+            let Ok(own_name) = key.owner_name() else { continue };
+            state.instances -= before.map_or(0, |before| before.instances.len());
+            state.instances += after.as_ref().map_or(0, |after| after.instances.len());
+            match &after {
+                Some(after) => state.in_force.insert(key, Arc::clone(after)),
+                None => state.in_force.remove(&key),
+            };
+            news.insert(own_name, after);
+        }
+        let missing = self.missing(state);
+        let told = state.missing.replace(missing.clone());
+        if news.is_empty() && told.as_ref() == Some(&missing) {
+            return;
+        }
+        self.pass_on(state, &news, &missing);
+    }
+
+    fn pass_on(&self, state: &State, news: &BTreeMap<Name, Option<Arc<Service>>>, missing: &[Vec<MissingSource>]) {
+        let (services, instances) = (state.in_force.len(), state.instances);
+        // In one, so that no zone is said to be in sync with what is not wanted any more, nor to be pending when its
+        // task has been faster.
+        self.status.send_modify(|status| {
+            status.services = services;
+            status.instances = instances;
+            status.zones.iter_mut().for_each(|zone| zone.outcome = Outcome::Pending);
+            for (inbox, missing) in self.inboxes.iter().zip(missing) {
+                inbox.put(|waiting| {
+                    waiting.services.extend(news.iter().map(|(name, service)| (name.clone(), service.clone())));
+                    waiting.missing_sources = Some(missing.clone());
+                });
+            }
+        });
+    }
+
+    /// What may have gone missing, zone by zone.
+    fn missing(&self, state: &State) -> Vec<Vec<MissingSource>> {
+        let of_all: Vec<_> = state.silent.iter().cloned().map(MissingSource::Files).collect();
+        let of_zone = |zone| match &state.registrations {
+            Registrations::Unreadable(why) => Some(MissingSource::Registrations(why.clone())),
+            Registrations::Known { unconfirmed, .. } if unconfirmed.contains(zone) => {
+                Some(MissingSource::NewRegistrations)
+            }
+            _ => None,
+        };
+        self.zones.iter().map(|zone| of_all.iter().cloned().chain(of_zone(zone)).collect()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn everything(files: &Catalogue, registry: Option<&Registry>) -> BTreeSet<ServiceKey> {
+    let registered = registry.into_iter().flat_map(Registry::services).map(|(key, _)| key);
+    files.keys().chain(registered).cloned().collect()
+}
+
+/// The services that are others than before.
+fn differences(before: &Catalogue, after: &Catalogue) -> BTreeSet<ServiceKey> {
+    let is_new = |(key, service): &(&ServiceKey, &Arc<Service>)| {
+        !before.get(*key).is_some_and(|old| Arc::ptr_eq(old, service) || old.says_the_same(service))
+    };
+    let gone = before.keys().filter(|key| !after.contains_key(*key));
+    let new = after.iter().filter(is_new).map(|(key, _)| key);
+    gone.chain(new).cloned().collect()
+}
