@@ -148,3 +148,106 @@ pub fn service(text: &str, zones: &[Name]) -> Result<ServiceKey, Refusal> {
 fn bare(text: &str) -> &str {
     text.trim_start_matches('_').split('.').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zones(names: &[&str]) -> Vec<Name> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn read(text: &str, zones: &[Name]) -> Result<String, Refusal> {
+        service(text, zones).map(|key| key.to_string())
+    }
+
+    #[test]
+    fn a_service_is_named_as_short_as_it_is_clear() {
+        let zones = zones(&["internal.local"]);
+        for (text, expected) in [
+            ("jenkins", "_jenkins._tcp.internal.local."),
+            ("Node-Exporter2", "_Node-Exporter2._tcp.internal.local."),
+            ("_jenkins._udp", "_jenkins._udp.internal.local."),
+            ("_jenkins._tcp.internal.local", "_jenkins._tcp.internal.local."),
+            ("_jenkins._tcp.Internal.Local.", "_jenkins._tcp.internal.local."),
+        ] {
+            assert_eq!(read(text, &zones).unwrap(), expected, "{text}");
+        }
+        for wrong in [
+            "",
+            "_",
+            "_jenkins",
+            "_jenkins.",
+            "_jenkins._sctp",
+            "_jenkins._",
+            "__jenkins._tcp",
+            "_._tcp",
+            "9100",
+            "a--b",
+            "-a",
+            "a-",
+            "a_b",
+            "a.b",
+            "jenkins.internal.local",
+            "_jenkins._tcp.other.local",
+            "_jenkins._tcp.a..b",
+            &"x".repeat(63),
+            &format!("_{}._tcp", "x".repeat(63)),
+        ] {
+            assert!(read(wrong, &zones).is_err(), "{wrong}");
+        }
+        assert!(read(&"x".repeat(62), &zones).is_ok());
+    }
+
+    #[test]
+    fn a_service_name_that_is_refused_says_why() {
+        for (name, why) in
+            [("", "is empty"), ("_web", "added for you"), ("1", "at least one letter"), ("a b", "only have")]
+        {
+            let refusal = service_name(name).unwrap_err();
+            assert!(refusal.message.contains(why), "{}", refusal.message);
+        }
+    }
+
+    #[test]
+    fn a_zone_is_one_of_those_managed() {
+        let zones = zones(&["internal.local", "sub.internal.local"]);
+        for text in ["internal.local", "internal.local.", "INTERNAL.local"] {
+            assert_eq!(zone(text, &zones).unwrap(), zones[0], "{text}");
+        }
+        for text in ["local", "x.internal.local", "a..b", ""] {
+            assert!(zone(text, &zones).is_err(), "{text}");
+        }
+        let help = zone("local", &zones).unwrap_err().help.unwrap();
+        assert_eq!(help, "the managed zones are `internal.local`, `sub.internal.local`");
+    }
+
+    #[test]
+    fn shards_are_written_as_a_number_or_auto() {
+        for (text, expected) in [("1", Shards::Fixed(1)), ("128", Shards::Fixed(128)), ("auto", Shards::Auto)] {
+            assert_eq!(shards(text).unwrap(), expected);
+        }
+        for wrong in ["", "0", "129", "-1", "1.5", "Auto", "off", "99999999999999999999999"] {
+            assert!(shards(wrong).unwrap_err().message.contains("from 1 to 128"), "{wrong}");
+        }
+        assert!(auto_shards("4").is_err());
+    }
+
+    #[test]
+    fn the_names_of_shards_need_room_too() {
+        // With the marker, `_tcp` and a service of one letter it takes 255 bytes, just.
+        let label = "z".repeat(60);
+        let key = |last: usize| {
+            let zone = format!("{label}.{label}.{label}.{}", "z".repeat(last)).parse().unwrap();
+            ServiceKey { name: "a".into(), proto: "tcp".into(), zone }
+        };
+        let longest = (1..=60).rev().find(|&last| owner_names(&key(last), Shards::Off).is_ok()).unwrap();
+        assert!(longest < 60);
+        assert!(
+            owner_names(&key(longest), Shards::Fixed(1)).is_err() && owner_names(&key(longest), Shards::Auto).is_err()
+        );
+        // `shard-127` with its length.
+        assert!(owner_names(&key(longest - 9), Shards::Auto).is_err());
+        assert!(owner_names(&key(longest - 10), Shards::Auto).is_ok());
+    }
+}
