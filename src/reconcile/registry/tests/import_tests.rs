@@ -1,0 +1,66 @@
+use super::*;
+
+fn import(replace: bool, services: Vec<Imported>) -> Request {
+    Request::Import { services, replace }
+}
+
+fn world() -> World {
+    World::new().having([
+        configure("web", ttl(60)),
+        register("web", "a", leased("h1", 30)),
+        register("web", "b", offer("h2", 80)),
+        register("db", "a", offer("h1", 80)),
+        configure("empty", ttl(90)),
+    ])
+}
+
+#[test]
+fn an_import_adds_and_changes_and_leaves_the_rest() {
+    let mut world = world();
+    let services = vec![
+        imported("web", Settings::default(), &[("b", offer("h2", 81)), ("c", offer("h3", 80))]),
+        imported("new", ttl(5), &[]),
+    ];
+    world.outcomes([(import(false, services.clone()), "done"), (import(false, services), "same")]);
+    assert_eq!(world.ids(), ["db a", "web a", "web b", "web c"]);
+    assert_eq!((world.settings("web"), world.settings("new")), (Some(ttl(60)), Some(ttl(5))));
+    assert_eq!(world.instance("web", "b").offer, offer("h2", 81));
+}
+
+#[test]
+fn an_import_is_made_whole_or_not_at_all() {
+    let good = || imported("web", ttl(7), &[("b", offer("h2", 81)), ("c", offer("h3", 80))]);
+    let bad = [
+        imported("db", Settings::default(), &[("a", offer("h1", 82)), ("b", offer("h1", 82))]),
+        imported("db", Settings::default(), &[("h1.internal.local:1", offer("h1", 2))]),
+        imported("file", Settings::default(), &[("f", offer("h1", 80))]),
+        imported("file", ttl(4), &[]),
+    ];
+    for (bad, replace) in bad.into_iter().flat_map(|bad| [(bad.clone(), false), (bad, true)]) {
+        let mut world = world().with_file(in_file("file", &[("h1", None)]));
+        let refused = world.make(&import(replace, vec![good(), bad.clone()]));
+        assert!(matches!(outcome(&refused), "conflict" | "invalid"), "{bad:?} {refused:?}");
+    }
+}
+
+#[test]
+fn who_imports_may_do_every_part_of_it() {
+    let own = || imported("ci", Settings::default(), &[("a", offer("ci1", 80))]);
+    let foreign = imported("web", Settings::default(), &[("x", offer("ci1", 80))]);
+    world().asked_by(team()).outcomes([
+        (import(false, vec![own(), foreign]), "denied"),
+        (import(true, vec![own()]), "denied"),
+        (import(false, vec![own()]), "done"),
+    ]);
+}
+
+#[test]
+fn an_import_may_shrink_what_it_replaces() {
+    let mut world = world().having([configure("web", spread(Shards::Auto))]);
+    world.zones[0].max_records_per_rrset = 2;
+    world.outcomes([
+        (register("web", "c", offer("h3", 80)), "new"),
+        (import(true, vec![imported("web", ttl(60), &[("c", offer("h3", 80))])]), "done"),
+        (import(true, vec![imported("web", ttl(60), &[("a", offer("h1", 80)), ("b", offer("h2", 80))])]), "done"),
+    ]);
+}
