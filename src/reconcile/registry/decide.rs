@@ -124,15 +124,20 @@ impl Registry {
     ) -> Result<Decision, Refused> {
         let Key { service, id } = key;
         let found = self.instance(service, id).cloned();
-        meets(expected, found.as_ref().map(|found| found.revision), id.as_str())?;
-        let edit = self.registration(key, offer, at)?;
+        let edit = self.registration(key, offer, expected, at)?;
         match edit {
             Some(edit) => Ok(self.made(Action::Register, vec![edit])),
             None => Ok(Decision { action: Action::Register, edits: Vec::new(), before: found.clone(), after: found }),
         }
     }
 
-    fn registration(&self, key: Key<'_>, offer: &Offer, at: Circumstances<'_>) -> Result<Option<Edit>, Refused> {
+    fn registration(
+        &self,
+        key: Key<'_>,
+        offer: &Offer,
+        expected: Expected,
+        at: Circumstances<'_>,
+    ) -> Result<Option<Edit>, Refused> {
         let Key { service, id } = key;
         permit_change(at.who, service)?;
         permit_host(at.who, service, &offer.host)?;
@@ -140,6 +145,7 @@ impl Registry {
         if let Some(found) = found {
             permit_host(at.who, service, &found.offer.host)?;
         }
+        meets(expected, found.map(|found| found.revision), id.as_str())?;
         if id.endpoint().is_some() && *id != InstanceId::of(&offer.host, offer.port) {
             let message = format!("`{id}` is the id of another host or port than `{}` and {}", offer.host, offer.port);
             let help = "register it under an id of its own choice, or under none";
@@ -292,7 +298,7 @@ impl Registry {
                 self.enact_into(edit, edits);
             }
             for (id, offer) in instances {
-                let edit = self.registration(Key { service, id }, offer, at)?;
+                let edit = self.registration(Key { service, id }, offer, Expected::Anything, at)?;
                 self.enact_into(edit, edits);
             }
         }

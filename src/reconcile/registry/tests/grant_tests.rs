@@ -84,3 +84,27 @@ fn an_address_of_a_files_host_is_not_given_to_another() {
         (register("ci", "b", addressed("ci1", "10.0.0.1")), "new"),
     ]);
 }
+
+#[test]
+fn who_may_look_may_not_change() {
+    let reader = Principal { name: "reader".into(), grants: Some([grant("*", "*", Access::Read)].into()) };
+    let nobody = Principal { name: "nobody".into(), grants: Some([].into()) };
+    for who in [reader, nobody] {
+        let requests = [
+            register("ci", "own", addressed("ci1", "10.0.0.1")),
+            register_if(Expected::Absent, "ci", "own", offer("ci1", 80)),
+            set("ci", "own", weight(1)),
+            set_if(Expected::Revision(9), "ci", "own", weight(1)),
+            renew("ci", "own"),
+            deregister("ci", "own"),
+            deregister_if(Expected::Revision(9), "ci", "own"),
+            remove("ci"),
+            remove("nothing"),
+            configure("ci", ttl(1)),
+            Request::Import { services: vec![imported("ci", ttl(1), &[])], replace: false },
+            Request::Import { services: Vec::new(), replace: true },
+        ];
+        let mut world = world().asked_by(who);
+        requests.into_iter().for_each(|request| world.outcomes([(request, "denied")]));
+    }
+}
