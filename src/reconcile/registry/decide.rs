@@ -82,8 +82,8 @@ impl Registry {
                 permit_change(at.who, service)?;
                 let found = self.instance(service, id).cloned().ok_or_else(|| not_registered(service, id))?;
                 permit_host(at.who, service, &found.offer.host)?;
-                let edits = renewal(Key { service, id }, &found, at).into_iter().collect();
-                Ok(self.made(Action::Register, edits))
+                let edit = renewal(Key { service, id }, &found, at);
+                Ok(self.made_of(Action::Register, found, edit))
             }
             Request::Configure { service, settings, expected } => {
                 permit_change(at.who, service)?;
@@ -115,6 +115,14 @@ impl Registry {
         Decision { action, edits, before, after }
     }
 
+    /// The same for an instance that is there already, and perhaps stays as it is.
+    fn made_of(&mut self, action: Action, found: Arc<Registration>, edit: Option<Edit>) -> Decision {
+        match edit {
+            Some(edit) => self.made(action, vec![edit]),
+            None => Decision { action, edits: Vec::new(), before: Some(Arc::clone(&found)), after: Some(found) },
+        }
+    }
+
     fn register(
         &mut self,
         key: Key<'_>,
@@ -125,10 +133,10 @@ impl Registry {
         let Key { service, id } = key;
         let found = self.instance(service, id).cloned();
         let edit = self.registration(key, offer, expected, at)?;
-        match edit {
-            Some(edit) => Ok(self.made(Action::Register, vec![edit])),
-            None => Ok(Decision { action: Action::Register, edits: Vec::new(), before: found.clone(), after: found }),
-        }
+        Ok(match found {
+            Some(found) => self.made_of(Action::Register, found, edit),
+            None => self.made(Action::Register, edit.into_iter().collect()),
+        })
     }
 
     fn registration(
@@ -204,8 +212,7 @@ impl Registry {
         }
         rules::metadata(&offer.metadata)?;
         if offer == found.offer {
-            let after = Some(Arc::clone(&found));
-            return Ok(Decision { action: Action::Set, edits: Vec::new(), before: Some(found), after });
+            return Ok(self.made_of(Action::Set, found, None));
         }
         let mut edit = self.edit(key, Some(&found), offer, at);
         if let Edit::Instance { after: Some(after), .. } = &mut edit {

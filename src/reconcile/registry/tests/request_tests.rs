@@ -45,6 +45,29 @@ fn a_lease_is_renewed_by_who_registers_again() {
 }
 
 #[test]
+fn who_asks_is_told_what_was_and_what_is() {
+    let mut world = World::new();
+    let made = world.make(&register("web", "a", leased("h1", 30))).unwrap();
+    assert_eq!(made.before, None);
+    assert_eq!(made.after, Some(world.instance("web", "a")));
+    for request in [register("web", "a", leased("h1", 30)), set("web", "a", weight(0)), renew("web", "a")] {
+        let same = world.make(&request).unwrap();
+        assert_eq!(same.before, same.after, "{request:?}");
+        assert_eq!(same.after, Some(world.instance("web", "a")), "{request:?}");
+    }
+    let before = world.instance("web", "a");
+    world.clock += 5;
+    for request in [renew("web", "a"), set("web", "a", weight(7))] {
+        let made = world.make(&request).unwrap();
+        assert_eq!(made.after, Some(world.instance("web", "a")), "{request:?}");
+        assert_ne!(made.after, made.before);
+    }
+    let gone = world.make(&deregister("web", "a")).unwrap();
+    assert_eq!((gone.before.unwrap().created, gone.after), (before.created, None));
+    assert!(world.registry.is_empty());
+}
+
+#[test]
 fn every_change_says_who_and_when() {
     let mut world = World::new().having([register("ci", "a", offer("ci1", 80))]).asked_by(team());
     world.now += 60;
