@@ -167,7 +167,8 @@ impl Registry {
         if found.is_none() {
             let count = self.count(service, at.files) + 1;
             let shards = self.shards(service, at.files);
-            check_room(service, count, shards, at.zones)?;
+            let room = |count| check_room(service, count, shards, at.zones);
+            room(count).or_else(|_| room(count - self.count_twice(service, at.files)))?;
         }
         Ok(Some(self.edit(key, found, offer.clone(), at)))
     }
@@ -358,10 +359,17 @@ impl Registry {
         }
     }
 
-    /// How many instances a service has, from all sources.
+    /// How many instances a service has, from all sources, counting twice what two have.
     fn count(&self, service: &ServiceKey, files: &Catalogue) -> usize {
         let registered = self.service(service).map_or(0, |registered| registered.instances.len());
         registered + files.get(service).map_or(0, |file| file.instances.len())
+    }
+
+    /// How many instances are registered and in the service file too, which may have come later.
+    fn count_twice(&self, service: &ServiceKey, files: &Catalogue) -> usize {
+        let (Some(registered), Some(file)) = (self.service(service), files.get(service)) else { return 0 };
+        let offers = registered.instances.values().map(|registration| &registration.offer);
+        offers.filter(|offer| listed(file, &offer.host, offer.port.get()).is_some()).count()
     }
 
     fn shards(&self, service: &ServiceKey, files: &Catalogue) -> Shards {

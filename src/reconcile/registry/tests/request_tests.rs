@@ -251,3 +251,17 @@ fn shards_make_room_and_are_not_taken_from_who_fills_them() {
     ]);
     full(spread(Shards::Auto), 1, 128).outcomes([(register("web", "i129", offer("h", 129)), "conflict")]);
 }
+
+#[test]
+fn a_file_says_how_much_room_there_is_and_takes_its_part() {
+    let (key, file) = in_file("web", &[("f1", None), ("f2", None)]);
+    let file = Arc::new(Service { shards: Shards::Fixed(2), ..Service::clone(&file) });
+    let mut world = World::new().having([register("web", "f1", offer("f1", 80))]).with_file((key, file));
+    world.zones[0].max_records_per_rrset = 2;
+    // What a file has too is one instance.
+    world.outcomes([
+        (register("web", "a", offer("h1", 80)), "new"),
+        (register("web", "b", offer("h2", 80)), "new"),
+        (register("web", "c", offer("h3", 80)), "conflict"),
+    ]);
+}
