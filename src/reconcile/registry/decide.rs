@@ -1,5 +1,6 @@
 //! What becomes of a request: the changes that it makes, or why it is refused.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::request::{Amendment, Expected, Imported, Refused, Request};
@@ -243,12 +244,7 @@ impl Registry {
         for id in registered.instances.keys() {
             edits.extend(self.deregistration(Key { service, id }, Expected::Anything, at)?);
         }
-        let settings = registered.settings.clone().map(|before| Edit::Service {
-            service: service.clone(),
-            before: Some(before),
-            after: None,
-        });
-        edits.extend(settings);
+        edits.extend(self.without_settings(service));
         Ok(edits)
     }
 
@@ -284,25 +280,12 @@ impl Registry {
         edits: &mut Vec<Edit>,
     ) -> Result<(), Refused> {
         if replace {
-            let kept = |service: &ServiceKey, id: &InstanceId| {
-                services.iter().any(|one| one.service == *service && one.instances.iter().any(|(other, _)| other == id))
-            };
-            let gone: Vec<_> = self
-                .services()
-                .flat_map(|(service, registered)| registered.instances.keys().map(move |id| (service, id)))
-                .filter(|(service, id)| !kept(service, id))
-                .map(|(service, id)| (service.clone(), id.clone()))
-                .collect();
-            for (service, id) in gone {
-                permit_change(at.who, &service)?;
-                let edit = self.deregistration(Key { service: &service, id: &id }, Expected::Anything, at)?;
-                self.enact_into(edit, edits);
-            }
+            self.forget_others(services, at, edits)?;
         }
         for Imported { service, settings, instances } in services {
             permit_change(at.who, service)?;
             if replace || *settings != Settings::default() {
-                let edit = self.configuration(service, settings, Expected::Anything, at)?;
+                let edit = self.imported_settings(service, settings, at)?;
                 self.enact_into(edit, edits);
             }
             for (id, offer) in instances {
@@ -311,6 +294,58 @@ impl Registry {
             }
         }
         Ok(())
+    }
+
+    /// Deregisters what an import that replaces does not have, and forgets the settings of services that it does not have.
+    fn forget_others(
+        &mut self,
+        services: &[Imported],
+        at: Circumstances<'_>,
+        edits: &mut Vec<Edit>,
+    ) -> Result<(), Refused> {
+        let ids =
+            |one: &Imported| one.instances.iter().map(|(id, _)| (one.service.clone(), id.clone())).collect::<Vec<_>>();
+        let kept: BTreeSet<_> = services.iter().flat_map(ids).collect();
+        let gone = self
+            .services()
+            .flat_map(|(service, registered)| registered.instances.keys().map(move |id| (service.clone(), id.clone())));
+        for (service, id) in gone.filter(|key| !kept.contains(key)).collect::<Vec<_>>() {
+            permit_change(at.who, &service)?;
+            let edit = self.deregistration(Key { service: &service, id: &id }, Expected::Anything, at)?;
+            self.enact_into(edit, edits);
+        }
+        let named: BTreeSet<_> = services.iter().map(|one| &one.service).collect();
+        let unnamed: Vec<_> =
+            self.services().map(|(service, _)| service.clone()).filter(|key| !named.contains(key)).collect();
+        for service in unnamed {
+            permit_change(at.who, &service)?;
+            let edit = self.without_settings(&service);
+            self.enact_into(edit, edits);
+        }
+        Ok(())
+    }
+
+    /// As a configuration. What says nothing where a file speaks is no contradiction.
+    fn imported_settings(
+        &self,
+        service: &ServiceKey,
+        settings: &Settings,
+        at: Circumstances<'_>,
+    ) -> Result<Option<Edit>, Refused> {
+        let held = self.service(service).and_then(|registered| registered.settings.as_ref());
+        if held.is_some_and(|held| held.settings == *settings) {
+            return Ok(None);
+        }
+        if at.files.contains_key(service) && *settings == Settings::default() {
+            return Ok(self.without_settings(service));
+        }
+        self.configuration(service, settings, Expected::Anything, at)
+    }
+
+    /// The change that forgets what holds for a service.
+    fn without_settings(&self, service: &ServiceKey) -> Option<Edit> {
+        let before = self.service(service)?.settings.clone()?;
+        Some(Edit::Service { service: service.clone(), before: Some(before), after: None })
     }
 
     fn enact_into(&mut self, edit: Option<Edit>, edits: &mut Vec<Edit>) {

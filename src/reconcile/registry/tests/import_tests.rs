@@ -4,6 +4,16 @@ fn import(replace: bool, services: Vec<Imported>) -> Request {
     Request::Import { services, replace }
 }
 
+/// All that is registered, as it would be exported.
+fn exported(registry: &Registry) -> Vec<Imported> {
+    let service = |(key, registered): (&ServiceKey, &Registered)| Imported {
+        service: key.clone(),
+        settings: registered.settings.as_ref().map(|configured| configured.settings.clone()).unwrap_or_default(),
+        instances: registered.instances.iter().map(|(id, found)| (id.clone(), found.offer.clone())).collect(),
+    };
+    registry.services().map(service).collect()
+}
+
 fn world() -> World {
     World::new().having([
         configure("web", ttl(60)),
@@ -25,6 +35,16 @@ fn an_import_adds_and_changes_and_leaves_the_rest() {
     assert_eq!(world.ids(), ["db a", "web a", "web b", "web c"]);
     assert_eq!((world.settings("web"), world.settings("new")), (Some(ttl(60)), Some(ttl(5))));
     assert_eq!(world.instance("web", "b").offer, offer("h2", 81));
+}
+
+#[test]
+fn an_import_that_replaces_leaves_nothing_else() {
+    let mut world = world();
+    let services = vec![imported("web", Settings::default(), &[("b", offer("h2", 80)), ("c", offer("h3", 80))])];
+    world.outcomes([(import(true, services.clone()), "done"), (import(true, services.clone()), "same")]);
+    assert_eq!(exported(&world.registry), services);
+    world.outcomes([(import(true, Vec::new()), "done")]);
+    assert!(world.registry.is_empty());
 }
 
 #[test]
@@ -52,6 +72,17 @@ fn who_imports_may_do_every_part_of_it() {
         (import(true, vec![own()]), "denied"),
         (import(false, vec![own()]), "done"),
     ]);
+}
+
+#[test]
+fn what_was_exported_can_be_imported_after_a_file_came() {
+    let mut world = world().with_file(in_file("web", &[("h1", None)]));
+    let services = exported(&world.registry);
+    world.outcomes([(import(true, services.clone()), "same"), (import(false, services), "same")]);
+    // The file speaks for the service: there is nothing to import, and what was set before goes.
+    let services = vec![imported("web", Settings::default(), &[("a", leased("h1", 30))])];
+    world.outcomes([(import(true, services.clone()), "done"), (import(true, services), "same")]);
+    assert_eq!((world.ids(), world.settings("web")), (vec!["web a".to_owned()], None));
 }
 
 #[test]
