@@ -1,6 +1,6 @@
 //! What becomes of a request: the changes that it makes, or why it is refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::request::{Amendment, Expected, Imported, Refused, Request};
@@ -297,19 +297,24 @@ impl Registry {
     }
 
     /// Deregisters what an import that replaces does not have, and forgets the settings of services that it does not have.
+    /// What it has at another host or port goes too, to come back: somebody else in it may have the old one.
     fn forget_others(
         &mut self,
         services: &[Imported],
         at: Circumstances<'_>,
         edits: &mut Vec<Edit>,
     ) -> Result<(), Refused> {
-        let ids =
-            |one: &Imported| one.instances.iter().map(|(id, _)| (one.service.clone(), id.clone())).collect::<Vec<_>>();
-        let kept: BTreeSet<_> = services.iter().flat_map(ids).collect();
-        let gone = self
-            .services()
-            .flat_map(|(service, registered)| registered.instances.keys().map(move |id| (service.clone(), id.clone())));
-        for (service, id) in gone.filter(|key| !kept.contains(key)).collect::<Vec<_>>() {
+        let instances =
+            services.iter().flat_map(|one| one.instances.iter().map(move |(id, offer)| ((&one.service, id), offer)));
+        let kept: BTreeMap<_, _> = instances.collect();
+        let stays = |key: (&ServiceKey, &InstanceId), found: &Offer| {
+            kept.get(&key).is_some_and(|offer| offer.host == found.host && offer.port == found.port)
+        };
+        let gone = self.services().flat_map(|(service, registered)| {
+            let moves = registered.instances.iter().filter(|(id, found)| !stays((service, id), &found.offer));
+            moves.map(move |(id, _)| (service.clone(), id.clone()))
+        });
+        for (service, id) in gone.collect::<Vec<_>>() {
             permit_change(at.who, &service)?;
             let edit = self.deregistration(Key { service: &service, id: &id }, Expected::Anything, at)?;
             self.enact_into(edit, edits);

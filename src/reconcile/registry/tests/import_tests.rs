@@ -5,7 +5,7 @@ fn import(replace: bool, services: Vec<Imported>) -> Request {
 }
 
 /// All that is registered, as it would be exported.
-fn exported(registry: &Registry) -> Vec<Imported> {
+pub(super) fn exported(registry: &Registry) -> Vec<Imported> {
     let service = |(key, registered): (&ServiceKey, &Registered)| Imported {
         service: key.clone(),
         settings: registered.settings.as_ref().map(|configured| configured.settings.clone()).unwrap_or_default(),
@@ -83,6 +83,19 @@ fn what_was_exported_can_be_imported_after_a_file_came() {
     let services = vec![imported("web", Settings::default(), &[("a", leased("h1", 30))])];
     world.outcomes([(import(true, services.clone()), "done"), (import(true, services), "same")]);
     assert_eq!((world.ids(), world.settings("web")), (vec!["web a".to_owned()], None));
+}
+
+#[test]
+fn two_that_exchanged_their_ports_are_imported_back() {
+    let mut world = world();
+    let services = exported(&world.registry);
+    world.outcomes([
+        (deregister("web", "a"), "gone"),
+        (register("web", "b", leased("h1", 30)), "changed"),
+        (register("web", "a", offer("h2", 80)), "new"),
+        (import(true, services.clone()), "done"),
+    ]);
+    assert_eq!(exported(&world.registry), services);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::import_tests::exported;
 use super::*;
 
 /// One thing that happens.
@@ -164,5 +165,16 @@ proptest! {
             prop_assert!(endpoints.is_sorted_by_key(|(host, _)| host));
             prop_assert!(service.shards != Shards::Off || endpoints.len() <= 3);
         }
+    }
+
+    #[test]
+    fn an_export_brings_everything_back(before in steps(), after in steps()) {
+        let mut world = world();
+        world.go(&before);
+        let services = exported(&world.registry);
+        world.go(&after);
+        let restored = world.make(&Request::Import { services: services.clone(), replace: true });
+        prop_assert!(restored.is_ok(), "{:?}", restored);
+        prop_assert_eq!(exported(&world.registry), services);
     }
 }
