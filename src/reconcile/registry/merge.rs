@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Registered, Registry};
+use crate::model::rules;
 use crate::model::{Instance, Place, Registration, Service, ServiceKey, Settings};
 
 impl Registry {
@@ -32,9 +33,14 @@ impl Registry {
         }
         instances.sort_by(|one, other| one.host.cmp(&other.host));
         service.instances = instances;
+        let mut size: usize = service.metadata.iter().map(|(key, value)| rules::txt_len(key, value)).sum();
         for (key, value) in registered.agreed() {
-            if !service.metadata.keys().any(|known| known.eq_ignore_ascii_case(&key)) {
+            let larger = size + rules::txt_len(&key, &value);
+            let is_known = service.metadata.keys().any(|known| known.eq_ignore_ascii_case(&key));
+            // Each source keeps to the limit, and together they may not.
+            if !is_known && rules::metadata_size(larger).is_ok() {
                 service.metadata.insert(key, value);
+                size = larger;
             }
         }
         Some(Arc::new(service))

@@ -85,3 +85,13 @@ fn what_was_said_of_the_service_wins_whatever_its_case() {
     let world = world.with_file((key, Arc::new(file)));
     assert_eq!(in_force(&world, "web").metadata, pairs("ENV=test team=infra"));
 }
+
+#[test]
+fn metadata_of_all_sources_fits_into_one_record() {
+    let many = |prefix: char| (0..40).map(|n| (format!("{prefix}{n}"), "x".repeat(200))).collect::<BTreeMap<_, _>>();
+    let settings = Settings { metadata: many('s'), ..Settings::default() };
+    let requests = [configure("web", settings), register("web", "a", Offer { metadata: many('o'), ..offer("h1", 80) })];
+    let service = in_force(&World::new().having(requests), "web");
+    assert_eq!(crate::model::rules::metadata(&service.metadata), Ok(()));
+    assert!(many('s').keys().all(|key| service.metadata.contains_key(key)), "what was said of the service is left out");
+}
