@@ -84,6 +84,7 @@ pub struct WrittenService {
 
 /// One instance of a [`Document`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct WrittenInstance {
     /// Its id, when somebody chose one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -81,3 +81,13 @@ fn a_document_says_which_service_is_wrong() {
         assert!(refusal.message.starts_with("service `web`: "), "{}", refusal.message);
     }
 }
+
+#[test]
+fn a_misspelt_key_is_not_overlooked() {
+    let instance = "[[service]]\nname = 'web'\n[[service.instance]]\nhost = 'h1'\nport = 80\n";
+    assert!(document(instance).is_ok());
+    for wrong in [format!("{instance}wieght = 5"), "[[service]]\nname = 'web'\nttls = 5".to_owned(), "a = 1".to_owned()]
+    {
+        assert!(document(&wrong).is_err(), "{wrong}");
+    }
+}
