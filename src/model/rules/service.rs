@@ -115,13 +115,12 @@ pub fn owner_names(key: &ServiceKey, shards: Shards) -> Result<(), Refusal> {
 /// # Errors
 /// When it is not known which, or it could not be published.
 pub fn service(text: &str, zones: &[Name]) -> Result<ServiceKey, Refusal> {
-    let only = || match zones {
+    let only = |name: &str, proto: &str| match zones {
         [only] => Ok(only.clone()),
         _ => Err(Refusal::with_help(
             format!("`{text}` does not say in which zone: there is more than one"),
             format!(
-                "write it in full, as `_{}._tcp.{}`; {}",
-                bare(text),
+                "write it in full, as `_{name}._{proto}.{}`; {}",
                 zones.first().map(Name::to_string).unwrap_or_default(),
                 managed(zones)
             ),
@@ -136,17 +135,13 @@ pub fn service(text: &str, zones: &[Name]) -> Result<ServiceKey, Refusal> {
             ));
         };
         let (proto, zone) = rest.split_once('.').unwrap_or((rest, ""));
-        let zone = if zone.is_empty() { only()? } else { self::zone(zone, zones)? };
+        let zone = if zone.is_empty() { only(name, proto)? } else { self::zone(zone, zones)? };
         ServiceKey { name: service_name(name)?, proto: self::proto(proto)?.to_owned(), zone }
     } else {
-        ServiceKey { name: service_name(text)?, proto: "tcp".to_owned(), zone: only()? }
+        ServiceKey { name: service_name(text)?, proto: "tcp".to_owned(), zone: only(text, "tcp")? }
     };
     owner_names(&key, Shards::Off)?;
     Ok(key)
-}
-
-fn bare(text: &str) -> &str {
-    text.trim_start_matches('_').split('.').next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -197,6 +192,18 @@ mod tests {
             assert!(read(wrong, &zones).is_err(), "{wrong}");
         }
         assert!(read(&"x".repeat(62), &zones).is_ok());
+    }
+
+    #[test]
+    fn among_zones_the_full_name_is_needed() {
+        let zones = zones(&["internal.local", "other.local"]);
+        assert_eq!(read("_jenkins._tcp.other.local", &zones).unwrap(), "_jenkins._tcp.other.local.");
+        for (text, full) in [("jenkins", "`_jenkins._tcp.internal.local.`"), ("_db._udp", "`_db._udp.internal.local.`")]
+        {
+            let refusal = read(text, &zones).unwrap_err();
+            let help = refusal.help.unwrap();
+            assert!(help.contains(full) && help.contains("`internal.local`, `other.local`"), "{text}: {help}");
+        }
     }
 
     #[test]
