@@ -480,7 +480,7 @@ fn listed_id<'f>(files: &'f Catalogue, key: Key<'_>) -> Option<&'f Place> {
 }
 
 /// Where a service file has the host and port. A file's instances are sorted by host.
-fn listed<'f>(file: &'f Service, host: &Name, port: u16) -> Option<&'f Place> {
+pub(super) fn listed<'f>(file: &'f Service, host: &Name, port: u16) -> Option<&'f Place> {
     let start = file.instances.partition_point(|instance| instance.host < *host);
     let same_host = file.instances[start..].iter().take_while(|instance| instance.host == *host);
     same_host.filter(|instance| instance.port.get() == port).map(|instance| &instance.place).next()

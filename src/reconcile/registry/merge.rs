@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::decide::listed;
 use super::{Registered, Registry};
 use crate::model::rules;
 use crate::model::{Instance, Place, Registration, Service, ServiceKey, Settings};
@@ -22,12 +23,10 @@ impl Registry {
         };
         let mut instances = std::mem::take(&mut service.instances);
         let place = service.place.clone();
-        let of_file = instances.len();
         for registration in registered.instances.values() {
             let offer = &registration.offer;
-            let is_same = |instance: &Instance| instance.port == offer.port && instance.host == offer.host;
             // The API refuses to register what a file has, but the file may have come later.
-            if of_file == 0 || !instances[..of_file].iter().any(is_same) {
+            if file.and_then(|file| listed(file, &offer.host, offer.port.get())).is_none() {
                 instances.push(instance(registration, &place));
             }
         }
