@@ -53,10 +53,12 @@ fn silence(pattern: &str) -> String {
 pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     let mut report = Report { ok: true, zones: 0, services: 0, instances: 0, warnings: Vec::new(), errors: Vec::new() };
     match load::all(flag) {
-        Ok(load::Loaded { config, catalogue, desired, silent }) => {
-            report.zones = config.zones.len();
+        Ok(loaded) => {
+            let catalogue = loaded.catalogue();
             report.services = catalogue.len();
             report.instances = catalogue.values().map(|service| service.instances.len()).sum();
+            let load::Loaded { config, desired, silent, .. } = loaded;
+            report.zones = config.zones.len();
             report.warnings.clone_from(&config.warnings);
             let refused = desired.iter().flat_map(Desired::refusals);
             report.warnings.extend(refused.map(ToString::to_string));

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use super::exit::Exit;
 use super::output;
 use crate::config::{self, Config};
-use crate::daemon::policies;
+use crate::daemon::registered::Registered;
 use crate::model::{Catalogue, Diagnostic};
-use crate::reconcile::{Desired, MissingSource, desired};
+use crate::reconcile::Desired;
+use crate::store::FILE;
 
 /// The configuration.
 pub(super) fn config(flag: Option<PathBuf>) -> Result<Config, Exit> {
@@ -20,11 +21,19 @@ pub(super) fn config(flag: Option<PathBuf>) -> Result<Config, Exit> {
 /// Everything that a command acts on.
 pub(super) struct Loaded {
     pub(super) config: Config,
-    pub(super) catalogue: Catalogue,
     /// What every zone shall hold, in the configuration's order.
     pub(super) desired: Vec<Desired>,
+    /// Every service, and what is registered.
+    pub(super) registered: Registered,
     /// Patterns that no file matches.
     pub(super) silent: Vec<String>,
+}
+
+impl Loaded {
+    /// Every service, from files and registrations.
+    pub(super) fn catalogue(&self) -> &Catalogue {
+        self.registered.catalogue()
+    }
 }
 
 /// Configuration and services, or everything that is wrong with either.
@@ -32,9 +41,11 @@ pub(super) fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     let config = config::load(&config::locate(flag))?;
     let snapshot = crate::sources::read(&config.services, &config.zone_names());
     let catalogue = snapshot.catalogue()?;
-    let missing: Vec<_> = snapshot.silent.iter().cloned().map(MissingSource::Files).collect();
-    let desired = desired(&catalogue, &policies(&config), &missing);
-    Ok(Loaded { config, catalogue, desired, silent: snapshot.silent })
+    let registered = Registered::read(&config, catalogue, &snapshot.silent).map_err(|error| {
+        let file = config.daemon.state_dir.join(FILE);
+        vec![Diagnostic::about_file(&*file.to_string_lossy(), error.to_string())]
+    })?;
+    Ok(Loaded { config, desired: registered.desired(), registered, silent: snapshot.silent })
 }
 
 /// The same, errors and warnings shown. Commands that act without a daemon have no last good set to fall back on: with a

@@ -16,16 +16,16 @@ struct Report {
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &NamesArgs) -> Exit {
-    let load::Loaded { config, catalogue, desired, .. } = match load::all_or_show(flag) {
+    let loaded = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let services = match verify::chosen_or_show(&catalogue, std::slice::from_ref(&args.service)) {
+    let services = match verify::chosen_or_show(loaded.catalogue(), std::slice::from_ref(&args.service)) {
         Ok(services) => services,
         Err(exit) => return exit,
     };
     let mut report = Report { names: Vec::new() };
-    for list in names::list(&config, &desired, &services).await {
+    for list in names::list(&loaded.config, &loaded.desired, &services).await {
         match list {
             Ok(names) => report.names.extend(names),
             Err(error) => {

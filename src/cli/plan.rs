@@ -260,7 +260,7 @@ impl ZoneReport {
         self
     }
 
-    pub(super) fn of_error(primary: &Primary, error: &DnsError) -> Self {
+    pub(super) fn of_error(primary: &Primary, error: &dyn std::fmt::Display) -> Self {
         Self {
             zone: primary.zone().clone(),
             primary: primary.server().to_string(),

@@ -22,17 +22,22 @@ struct Report<'a> {
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
-    let load::Loaded { config, catalogue, desired, .. } = match load::all_or_show(flag) {
+    let loaded = match load::all_or_show(flag) {
         Ok(loaded) => loaded,
         Err(exit) => return exit,
     };
-    let services = match chosen_or_show(&catalogue, &args.services) {
+    let (config, catalogue) = (&loaded.config, loaded.catalogue());
+    let services = match chosen_or_show(catalogue, &args.services) {
         Ok(services) => services,
         Err(exit) => return exit,
     };
-    let checks = verification::verify(&config, &catalogue, &services).await;
+    let checks = verification::verify(config, catalogue, &services).await;
     let in_sync = checks.iter().all(|check| check.verdict == Standing::InSync);
-    let reasons = if in_sync { Vec::new() } else { reasons(&plan::survey_zones(&config, desired, None).await) };
+    let reasons = if in_sync {
+        Vec::new()
+    } else {
+        reasons(&plan::survey_zones(config, loaded.registered.desired(), None).await)
+    };
     if args.format.json {
         output::json(&Report { in_sync, checks: &checks, reasons: &reasons });
     } else {

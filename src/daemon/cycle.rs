@@ -144,8 +144,8 @@ pub struct Orders<'a> {
     pub skip: Option<&'a (dyn Fn(&NameUpdate) -> bool + Sync)>,
     /// Whether to leave off at the next good moment, because there is news or an end.
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
-    /// Told how the zone was read back, each time.
-    pub has_read: &'a (dyn Fn(Reading) + Sync),
+    /// Told how the zone was read back, each time, before it is compared.
+    pub has_read: &'a (dyn Fn(Reading, &mut Reconciler) + Sync),
     /// Told every update of the first round before it is sent.
     pub sending: &'a (dyn Fn(&NameUpdate) + Sync),
 }
@@ -153,7 +153,7 @@ pub struct Orders<'a> {
 impl Orders<'_> {
     /// Everything that the guard lets pass.
     pub fn all(accepted: Option<PlanId>) -> Self {
-        Self { accepted, skip: None, interrupted: &|| false, has_read: &|_| (), sending: &|_| () }
+        Self { accepted, skip: None, interrupted: &|| false, has_read: &|_, _| (), sending: &|_| () }
     }
 
     fn skips(&self, update: &NameUpdate) -> bool {
@@ -226,7 +226,8 @@ impl Due<'_> {
             if result.is_err() {
                 session.settle().await?;
             }
-            (self.orders.has_read)(refresh(session, reconciler).await?);
+            let reading = refresh(session, reconciler).await?;
+            (self.orders.has_read)(reading, reconciler);
             match result {
                 Ok(part) => pushed.extend(part),
                 Err(error) if names.iter().any(|name| self.guarded.update(reconciler, name).is_some()) => {

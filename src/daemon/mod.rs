@@ -16,6 +16,7 @@ mod inbox;
 pub mod names;
 mod notify_task;
 mod prove;
+pub mod registered;
 mod registrar;
 mod report;
 mod source_task;

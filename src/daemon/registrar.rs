@@ -90,6 +90,7 @@ impl Registrar {
             Ok((store, contents)) => {
                 let mut registry = Registry::default();
                 contents.edits.iter().for_each(|edit| registry.enact(edit));
+                registry.has_given(contents.revision);
                 registry.remember_ended(contents.ended);
                 let zones = self.policies.iter().map(|policy| &policy.name);
                 let unconfirmed: BTreeSet<Name> =

@@ -213,7 +213,9 @@ impl ZoneTask {
         let started = now();
         let skip = |update: &NameUpdate| memory.aside.holds(update, started);
         let interrupted = || *self.stop.borrow() || self.inbox.has_services();
-        let has_read = |reading| self.status.send_modify(|status| count(&mut status.zones[self.index], reading));
+        let has_read = |reading, _: &mut Reconciler| {
+            self.status.send_modify(|status| count(&mut status.zones[self.index], reading));
+        };
         let orders = Orders {
             accepted: memory.accepted.take(),
             skip: if memory.aside.is_empty() { None } else { Some(&skip) },

@@ -170,6 +170,14 @@ impl Edit {
         }
     }
 
+    /// The revision of what is there afterwards.
+    pub fn revision(&self) -> Option<u64> {
+        match self {
+            Self::Service { after, .. } => after.as_ref().map(|after| after.revision),
+            Self::Instance { after, .. } => after.as_ref().map(|after| after.revision),
+        }
+    }
+
     /// What takes it back.
     #[must_use]
     pub fn reversed(self) -> Self {

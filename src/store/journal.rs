@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::error::StoreError;
 use super::rows::{json, key, parsed};
@@ -57,6 +57,12 @@ pub(super) fn ended(connection: &Connection, clock: u64) -> rusqlite::Result<Vec
         Ok((row.get("clock")?, zone))
     })?;
     rows.collect()
+}
+
+/// The number of the newest line there ever was.
+pub(super) fn last(connection: &Connection) -> rusqlite::Result<Option<u64>> {
+    let last = connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'journal'", [], |row| row.get(0));
+    last.optional()
 }
 
 /// Which lines are wanted.

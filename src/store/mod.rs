@@ -52,6 +52,8 @@ struct Writer {
 pub struct Contents {
     /// As changes of an empty registry.
     pub edits: Vec<Edit>,
+    /// The highest revision that was ever given out.
+    pub revision: u64,
     /// Seconds in which something could be renewed, since the first start.
     pub clock: u64,
     /// Zones of which it is known that the database has what is published there.
@@ -109,6 +111,7 @@ impl Store {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for entry in entries {
                 rows::write(&transaction, entry.edit)?;
+                rows::write_revision(&transaction, entry.edit)?;
                 if !entry.edit.is_renewal() {
                     journal::write(&transaction, *entry, clock)?;
                 }
@@ -167,6 +170,17 @@ pub fn read(state_dir: &Path) -> Result<Option<Contents>, StoreError> {
     let Some(connection) = reader(&path)? else { return Ok(None) };
     schema::check(&connection, &path)?;
     rows::read_all(&connection).map(Some).map_err(|error| StoreError::of(&path, error))
+}
+
+/// The number of the newest line of the journal: what tells whether anything was registered since. None when nothing
+/// ever was.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn last_event(state_dir: &Path) -> Result<Option<u64>, StoreError> {
+    let path = state_dir.join(FILE);
+    let Some(connection) = reader(&path)? else { return Ok(None) };
+    journal::last(&connection).map_err(|error| StoreError::of(&path, error))
 }
 
 /// A connection that reads; none when there is no database.

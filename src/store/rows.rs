@@ -72,7 +72,14 @@ fn write_instance(
 
 /// Notes how far the service clock went.
 pub(super) fn write_clock(connection: &Connection, clock: u64) -> rusqlite::Result<()> {
-    connection.prepare_cached("UPDATE clock SET seconds = ?1 WHERE seconds < ?1")?.execute([clock]).map(drop)
+    connection.prepare_cached("UPDATE high SET clock = ?1 WHERE clock < ?1")?.execute([clock]).map(drop)
+}
+
+/// Notes which revision a change gave out: what is deregistered takes none back.
+pub(super) fn write_revision(connection: &Connection, edit: &Edit) -> rusqlite::Result<()> {
+    let Some(revision) = edit.revision() else { return Ok(()) };
+    let mut update = connection.prepare_cached("UPDATE high SET revision = ?1 WHERE revision < ?1")?;
+    update.execute([revision]).map(drop)
 }
 
 /// Notes that a zone is known.
@@ -89,10 +96,11 @@ pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Contents> {
     let mut instances = transaction.prepare("SELECT * FROM instance")?;
     let instances = instances.query_map([], instance)?;
     let edits = services.chain(instances).collect::<rusqlite::Result<_>>()?;
-    let clock = transaction.query_row("SELECT seconds FROM clock", [], |row| row.get(0))?;
+    let high = |row: &Row<'_>| Ok((row.get("clock")?, row.get("revision")?));
+    let (clock, revision) = transaction.query_row("SELECT * FROM high", [], high)?;
     let mut zones = transaction.prepare("SELECT zone FROM confirmed")?;
     let confirmed = zones.query_map([], |row| parsed(row, "zone"))?.collect::<rusqlite::Result<BTreeSet<_>>>()?;
-    Ok(Contents { edits, clock, confirmed, ended: journal::ended(&transaction, clock)? })
+    Ok(Contents { edits, revision, clock, confirmed, ended: journal::ended(&transaction, clock)? })
 }
 
 fn service(row: &Row<'_>) -> rusqlite::Result<Edit> {

@@ -48,8 +48,12 @@ const MIGRATIONS: [&str; VERSION as usize] = ["
     ) STRICT;
     CREATE INDEX journal_of_service ON journal (service, sequence);
     CREATE TABLE confirmed (zone TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-    CREATE TABLE clock (only INTEGER PRIMARY KEY CHECK (only = 1), seconds INTEGER NOT NULL) STRICT;
-    INSERT INTO clock VALUES (1, 0);
+    CREATE TABLE high (             -- what only grows
+        only INTEGER PRIMARY KEY CHECK (only = 1),
+        clock INTEGER NOT NULL,     -- seconds of service
+        revision INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO high VALUES (1, 0, 0);
 "];
 
 /// The version that this srvctl writes.

@@ -61,7 +61,7 @@ fn what_is_written_is_read_back() {
         assert_eq!(registry.service(&service()).unwrap().instances.len(), 2);
         let Edit::Service { after, .. } = settings() else { unreachable!() };
         assert_eq!(registry.service(&service()).unwrap().settings, after);
-        assert_eq!(contents.clock, 17);
+        assert_eq!((contents.clock, contents.revision), (17, 3));
         assert!(contents.confirmed.contains(&"internal.local".parse().unwrap()));
     }
 }

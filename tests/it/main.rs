@@ -33,6 +33,7 @@ mod secrets;
 mod servers;
 mod shards;
 mod silence;
+mod state;
 mod support;
 mod takeover;
 mod tls;

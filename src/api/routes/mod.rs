@@ -180,7 +180,15 @@ fn service(site: &Site, text: &str) -> Result<ServiceKey, Problem> {
     Ok(rules::service(text, site.backend.zones())?)
 }
 
+/// The instance that is meant: the one that is called so, or the one on that host and port.
 fn instance(site: &Site, service: &ServiceKey, text: &str) -> Result<InstanceId, Problem> {
+    if let Ok(literal) = text.to_ascii_lowercase().parse::<InstanceId>() {
+        let mut is_known = false;
+        site.backend.view(&mut |view| is_known = view.registry.instance(service, &literal).is_some());
+        if is_known && literal.endpoint().is_some() {
+            return Ok(literal);
+        }
+    }
     Ok(check_id(text, &service.zone, site.backend.zones())?)
 }
 

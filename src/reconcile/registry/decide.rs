@@ -7,8 +7,8 @@ use super::request::{Amendment, Expected, Imported, Refused, Request};
 use super::{Registered, Registry};
 use crate::model::rules::{self, Refusal};
 use crate::model::{
-    Access, Action, Catalogue, Configured, Edit, InstanceId, MAX_SHARDS, Name, Offer, Place, Principal, Registration,
-    Service, ServiceKey, Settings, Shards,
+    Access, Action, Catalogue, Configured, Edit, Instance, InstanceId, MAX_SHARDS, Name, Offer, Place, Principal,
+    Registration, Service, ServiceKey, Settings, Shards,
 };
 use crate::reconcile::ZonePolicy;
 
@@ -366,10 +366,9 @@ impl Registry {
             return Ok(());
         }
         let of_files = at.files.values().flat_map(|service| &service.instances);
-        let of_files = of_files.filter(|instance| instance.host != offer.host);
-        let mut of_files = of_files.filter(|instance| !at.who.has_host(&instance.host));
-        let others =
-            of_files.find(|instance| instance.addresses.iter().any(|address| offer.addresses.contains(address)));
+        let shares = |instance: &&Instance| instance.addresses.iter().any(|address| offer.addresses.contains(address));
+        let mut of_files = of_files.filter(shares).filter(|instance| instance.host != offer.host);
+        let others = of_files.find(|instance| !at.who.has_host(&instance.host));
         let registered =
             offer.addresses.iter().filter_map(|address| self.addresses.get(address)).flat_map(|hosts| hosts.keys());
         let mut registered = registered.filter(|host| **host != offer.host && !at.who.has_host(host));

@@ -84,6 +84,11 @@ impl Registry {
         self.leases.len()
     }
 
+    /// Notes that revisions up to this one have been given out.
+    pub fn has_given(&mut self, revision: u64) {
+        self.revision = self.revision.max(revision);
+    }
+
     /// Carries out a change that was decided.
     pub fn enact(&mut self, edit: &Edit) {
         match edit {

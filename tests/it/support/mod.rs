@@ -1,5 +1,6 @@
 //! What the tests stand on: real servers in private directories, and the binary under test.
 
+mod api;
 mod certificates;
 mod daemon;
 mod example;
@@ -18,6 +19,7 @@ mod scene;
 mod srvctl;
 mod told;
 
+pub(crate) use api::Api;
 pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use daemon::{Daemon, Notify, outcome};
 pub(crate) use example::{EXAMPLE, EXAMPLE_RECORDS, JENKINS, NODE_EXPORTER};

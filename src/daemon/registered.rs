@@ -1,0 +1,103 @@
+//! What is registered, for commands that work beside the daemon: read from its database.
+//!
+//! The daemon goes on meanwhile. What it publishes while a command works would look like a stray to who has read the
+//! database before; so who removes anything reads it again after each reading of the zone. What was in the zone by then
+//! was in the database before.
+
+use std::sync::Arc;
+
+use super::policies;
+use crate::config::Config;
+use crate::model::{Catalogue, Name};
+use crate::reconcile::registry::Registry;
+use crate::reconcile::{Desired, MissingSource, Reconciler, desired};
+use crate::store::{self, StoreError};
+
+/// What is desired, from service files and from what is registered.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    config: Arc<Config>,
+    files: Arc<Catalogue>,
+    registry: Registry,
+    /// As the journal counts.
+    last_event: Option<u64>,
+    catalogue: Catalogue,
+    /// Of each zone, in the configuration's order.
+    missing: Vec<Vec<MissingSource>>,
+}
+
+impl Registered {
+    /// Reads what is registered. `silent` are patterns that no file matches.
+    ///
+    /// # Errors
+    /// When it cannot be read: then nobody knows what may be removed.
+    pub fn read(config: &Config, files: Catalogue, silent: &[String]) -> Result<Self, StoreError> {
+        let state_dir = &config.daemon.state_dir;
+        // The number first: what comes between the two is read twice rather than never.
+        let last_event = store::last_event(state_dir)?;
+        let contents = store::read(state_dir)?;
+        let silent: Vec<_> = silent.iter().cloned().map(MissingSource::Files).collect();
+        let is_new = |zone: &Name| contents.as_ref().is_some_and(|contents| !contents.confirmed.contains(zone));
+        let new = |zone: &Name| is_new(zone).then_some(MissingSource::NewRegistrations);
+        let of_zone = |zone: &Name| silent.iter().cloned().chain(new(zone)).collect();
+        let missing = config.zones.iter().map(|zone| of_zone(&zone.name)).collect();
+        let mut registry = Registry::default();
+        contents.iter().flat_map(|contents| &contents.edits).for_each(|edit| registry.enact(edit));
+        let catalogue = merged(&files, &registry);
+        Ok(Self { config: Arc::new(config.clone()), files: Arc::new(files), registry, last_event, catalogue, missing })
+    }
+
+    /// Every service, from files and registrations.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// What every zone shall hold, in the configuration's order.
+    pub fn desired(&self) -> Vec<Desired> {
+        let mut zones = desired(&self.catalogue, &policies(&self.config), &[]);
+        for (zone, missing) in zones.iter_mut().zip(&self.missing) {
+            zone.missing_sources.clone_from(missing);
+        }
+        zones
+    }
+
+    /// Reads what has been registered since, and tells it to who compares a zone with what is desired.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn update(&mut self, reconciler: &mut Reconciler) -> Result<(), StoreError> {
+        let state_dir = &self.config.daemon.state_dir;
+        let last_event = store::last_event(state_dir)?;
+        if last_event == self.last_event {
+            return Ok(());
+        }
+        let contents = store::read(state_dir)?.unwrap_or_default();
+        self.registry = Registry::default();
+        contents.edits.iter().for_each(|edit| self.registry.enact(edit));
+        self.last_event = last_event;
+        let after = merged(&self.files, &self.registry);
+        let before = std::mem::take(&mut self.catalogue);
+        for key in before.keys().chain(after.keys()) {
+            let is_same = match (before.get(key), after.get(key)) {
+                (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before.says_the_same(after),
+                _ => false,
+            };
+            if let (false, Ok(own_name)) = (is_same, key.owner_name()) {
+                reconciler.set_service(&own_name, after.get(key).cloned());
+            }
+        }
+        reconciler.examine();
+        self.catalogue = after;
+        Ok(())
+    }
+}
+
+fn merged(files: &Catalogue, registry: &Registry) -> Catalogue {
+    let mut catalogue = files.clone();
+    for (key, _) in registry.services() {
+        if let Some(service) = registry.in_force(key, files.get(key)) {
+            catalogue.insert(key.clone(), service);
+        }
+    }
+    catalogue
+}
