@@ -14,6 +14,7 @@ mod idle;
 mod lookups;
 mod machine;
 mod memory;
+mod registrations;
 mod report;
 mod scale;
 mod support;
@@ -62,6 +63,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "drift", run: drift::run, programs: &[] },
     Benchmark { name: "transfer", run: transfer::run, programs: &[] },
     Benchmark { name: "memory", run: memory::run, programs: &[] },
+    Benchmark { name: "registrations", run: registrations::run, programs: &[("ansible-playbook", "ansible")] },
     Benchmark { name: "lookups", run: lookups::run, programs: &[("dnsperf", "dnsperf")] },
 ];
 

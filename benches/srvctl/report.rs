@@ -18,6 +18,10 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// Ours is at most so much above the reference.
     Within(f64),
+    /// Ours is at least so much, whatever the reference is.
+    Least(f64),
+    /// Ours is at most so much, whatever the reference is.
+    Most(f64),
     /// Ours is at most so many times the reference, or so little above it that nobody can tell.
     About(f64, f64),
 }
@@ -28,6 +32,8 @@ impl Target {
             Self::AtMost(factor) => ours <= reference * factor,
             Self::AtLeast(factor) => ours >= reference * factor,
             Self::Within(difference) => ours - reference <= difference,
+            Self::Least(least) => ours >= least,
+            Self::Most(most) => ours <= most,
             Self::About(factor, difference) => ours <= reference * factor || ours - reference <= difference,
         }
     }
@@ -39,6 +45,8 @@ impl fmt::Display for Target {
             Self::AtMost(factor) => write!(f, "<= {factor}x"),
             Self::AtLeast(factor) => write!(f, ">= {factor}x"),
             Self::Within(difference) => write!(f, "<= +{difference}"),
+            Self::Least(least) => write!(f, ">= {least}"),
+            Self::Most(most) => write!(f, "<= {most}"),
             Self::About(factor, difference) => write!(f, "<= {factor}x or +{difference}"),
         }
     }

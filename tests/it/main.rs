@@ -25,6 +25,7 @@ mod meanwhile;
 mod mirror;
 mod notify;
 mod prometheus;
+mod promises;
 mod pushes;
 mod races;
 mod refreshes;

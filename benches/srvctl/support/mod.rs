@@ -1,5 +1,8 @@
 //! What the benchmarks stand on: private servers, a large zone, the binary, and ways to watch them.
 
+#[path = "../../../tests/it/support/api.rs"]
+#[allow(dead_code, reason = "shared with the tests, which need all of it")]
+mod api;
 mod bind;
 #[path = "../../../tests/it/support/harness.rs"]
 #[allow(dead_code, reason = "shared with the tests, which need all of it")]
@@ -26,6 +29,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
 
+pub(crate) use api::Api;
 pub(crate) use bind::{Named, Setup, dig_to};
 pub(crate) use harness::free_address;
 pub(crate) use key::KEY_NAME;

@@ -97,6 +97,16 @@ impl Site {
         timed(&mut self.command("plan"), None);
     }
 
+    /// # Panics
+    /// When a look-up finds something else than what is desired.
+    pub(crate) fn assert_verified(&self) {
+        timed(&mut self.command("verify"), None);
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path().join("srvctl.sock")
+    }
+
     /// Starts the daemon.
     pub(crate) fn daemon(&self) -> Daemon<'_> {
         let log = File::create(self.path().join("daemon.log")).unwrap();
