@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has found the failure")]
 
+mod ansible;
 mod bad_data;
 mod changes;
 mod cli;

@@ -1,9 +1,11 @@
 //! What the tests stand on: real servers in private directories, and the binary under test.
 
+mod ansible;
 mod api;
 mod certificates;
 mod daemon;
 mod example;
+mod fake_daemon;
 mod harness;
 mod hung_file;
 mod key;
@@ -17,12 +19,15 @@ mod prometheus;
 mod proxy;
 mod scene;
 mod srvctl;
+mod tls_front;
 mod told;
 
+pub(crate) use ansible::{Ansible, Run};
 pub(crate) use api::Api;
 pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use daemon::{Daemon, Notify, outcome};
 pub(crate) use example::{EXAMPLE, EXAMPLE_RECORDS, JENKINS, NODE_EXPORTER};
+pub(crate) use fake_daemon::{Answer, FakeDaemon};
 pub(crate) use harness::free_address;
 pub(crate) use hung_file::HungFile;
 pub(crate) use key::Key;
@@ -36,4 +41,5 @@ pub(crate) use prometheus::Prometheus;
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use scene::Scene;
 pub(crate) use srvctl::{Settings, Workspace, bare, strings};
+pub(crate) use tls_front::TlsFront;
 pub(crate) use told::{ALWAYS_STEPS, Told, notifies, notify_listen, transfers};
