@@ -28,6 +28,7 @@ pub(super) struct Backend {
     pub(super) wishes: Arc<Wishes>,
     pub(super) inboxes: Vec<Arc<Inbox>>,
     pub(super) questions: mpsc::Sender<Question>,
+    pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
 }
 
@@ -58,7 +59,15 @@ impl api::Backend for Backend {
         Box::pin(async move {
             let in_force = self.wishes.in_force(service);
             let prover = Prover { config: &self.config, service, in_force };
-            prover.prove(goals, limit, || self.status.borrow().clone()).await
+            let mut stop = self.stop.clone();
+            let known = goals.clone();
+            tokio::select! {
+                proofs = prover.prove(goals, limit, || self.status.borrow().clone()) => proofs,
+                // Who waits must not hold up a reload.
+                _ = stop.wait_for(|&stop| stop) => {
+                    prover.unseen(&known, "the daemon stopped, or read its configuration anew, before it was seen")
+                }
+            }
         })
     }
 

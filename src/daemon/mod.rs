@@ -231,6 +231,7 @@ fn start_api(config: &Config, socket: &Socket, tasks: &mut Tasks, ports: &Ports)
         wishes: Arc::clone(&ports.wishes),
         inboxes: ports.inboxes.clone(),
         questions: ask,
+        stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
     });
     let access = Arc::new(Access::new(&[]));

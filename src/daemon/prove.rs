@@ -49,10 +49,12 @@ impl Prover<'_> {
         status: impl Fn() -> DaemonStatus,
     ) -> Vec<Proof> {
         let (began, deadline) = (Instant::now(), Instant::now() + limit);
-        let looks = self.looks(&self.names().await, &goals);
+        let Ok(names) = timeout_at(deadline, self.names()).await else {
+            return self.unseen(&goals, "its names were not known in time");
+        };
+        let looks = self.looks(&names, &goals);
         let mut wait = FIRST_WAIT;
-        let mut proofs: Vec<_> =
-            looks.iter().map(|look| look.proof(Some("not looked up in time".to_owned()))).collect();
+        let mut proofs = unseen(&looks, "not looked up in time");
         loop {
             match timeout_at(deadline, look_at_all(&looks)).await {
                 Ok(seen) => proofs = seen,
@@ -64,12 +66,19 @@ impl Prover<'_> {
                 zone.is_some_and(|zone| zone.outcome == Outcome::Held)
             };
             let done = proofs.iter().all(|proof| proof.verified);
-            if done || Instant::now() + wait >= deadline || (began.elapsed() > HELD && is_held()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if done || left < FIRST_WAIT || (began.elapsed() > HELD && is_held()) {
                 return proofs;
             }
-            sleep(wait).await;
+            sleep(wait.min(left / 2)).await;
             wait = (wait * 3 / 2).min(LONGEST_WAIT);
         }
+    }
+
+    /// What is said when nobody looks any more.
+    pub(super) fn unseen(&self, goals: &[Goal], why: &str) -> Vec<Proof> {
+        let name = self.service.owner_name().into_iter().collect::<Vec<_>>();
+        unseen(&self.looks(&name, goals), why)
     }
 
     /// Under which names the service is looked up.
@@ -114,6 +123,10 @@ impl Prover<'_> {
         }
         looks
     }
+}
+
+fn unseen(looks: &[Look], why: &str) -> Vec<Proof> {
+    looks.iter().map(|look| look.proof(Some(why.to_owned()))).collect()
 }
 
 async fn look_at_all(looks: &[Look]) -> Vec<Proof> {

@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Daemon, Named, Workspace, find, in_private_network, outcome, run};
+use crate::support::{Api, Daemon, Named, Workspace, find, free_address, in_private_network, outcome, run};
 
 fn api(workspace: &Workspace) -> Api {
     Api::connect(&workspace.socket()).unwrap()
@@ -211,4 +212,34 @@ fn a_full_disk_and_a_read_only_one_are_errors_of_the_write() {
         let status = daemon.wait_in_sync();
         assert_eq!(status["store_error"], Value::Null);
     });
+}
+
+#[test]
+fn who_waits_does_not_hold_up_a_reload() {
+    let named = Named::start();
+    let workspace = Workspace::example(&named);
+    let mut daemon = started(&workspace);
+    let mut api = api(&workspace);
+    // Nobody answers there: what is published is never seen.
+    let config = fs::read_to_string(workspace.config()).unwrap();
+    let silent = free_address().to_string();
+    let deaf = config.replace(&format!("verify = [\"{}\"]", named.address()), &format!("verify = [\"{silent}\"]"));
+    assert_ne!(deaf, config);
+    fs::write(workspace.config(), deaf).unwrap();
+    daemon.signal("HUP");
+    daemon.wait_until("the new configuration", |_| {
+        api = self::api(&workspace);
+        let answer = api.ask("POST", "/v1/services/web/instances?wait=1", Some(&instance("h1", 80)));
+        answer.body["verified"]["ok"] == false
+    });
+    let waiting =
+        thread::spawn(move || api.ask("POST", "/v1/services/web/instances?wait=300", Some(&instance("h2", 80))));
+    daemon.wait_until("the second one", |status| status["instances"] == 6);
+    fs::write(workspace.config(), config).unwrap();
+    daemon.signal("HUP");
+    let answer = waiting.join().unwrap();
+    assert_eq!((answer.status, &answer.body["changed"]), (200, &json!(true)));
+    let reason = answer.body["verified"]["proofs"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("read its configuration anew"), "{reason}");
+    register(&workspace, "web", 3);
 }
