@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has found the failure")]
 
 mod ansible;
+mod api;
 mod bad_data;
 mod changes;
 mod cli;

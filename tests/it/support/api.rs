@@ -1,5 +1,6 @@
 //! The daemon's API over its socket: one connection, as a client that keeps it.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -14,6 +15,8 @@ pub(crate) struct Api(BufReader<UnixStream>);
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// By their names in lower case.
+    pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Value,
 }
 
@@ -27,26 +30,27 @@ impl Api {
 
     /// Asks; none when the connection broke before the answer was there.
     pub(crate) fn try_ask(&mut self, method: &str, path: &str, body: Option<&Value>) -> Option<Answer> {
-        let body = body.map(Value::to_string).unwrap_or_default();
+        self.send(&format!("{method} {path}"), "", &body.map(Value::to_string).unwrap_or_default())
+    }
+
+    /// Sends a request of this method and path, with more headers (`name: value\r\n`) and any body.
+    pub(crate) fn send(&mut self, request: &str, headers: &str, body: &str) -> Option<Answer> {
         let length = body.len();
-        let head = format!("{method} {path} HTTP/1.1\r\nhost: srvctl\r\ncontent-type: application/json\r\n");
-        let request = format!("{head}content-length: {length}\r\n\r\n{body}");
-        self.0.get_mut().write_all(request.as_bytes()).ok()?;
+        let head = format!("{request} HTTP/1.1\r\nhost: srvctl\r\ncontent-type: application/json\r\n{headers}");
+        self.0.get_mut().write_all(format!("{head}content-length: {length}\r\n\r\n{body}").as_bytes()).ok()?;
         let status = self.line()?.split(' ').nth(1)?.parse().ok()?;
-        let mut length = 0;
+        let mut headers = BTreeMap::new();
         loop {
             let line = self.line()?;
             if line.is_empty() {
                 break;
             }
             let (name, value) = line.split_once(": ")?;
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.parse().ok()?;
-            }
+            headers.insert(name.to_ascii_lowercase(), value.to_owned());
         }
-        let mut body = vec![0; length];
+        let mut body = vec![0; headers.get("content-length").map_or(Some(0), |length| length.parse().ok())?];
         self.0.read_exact(&mut body).ok()?;
-        Some(Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
+        Some(Answer { status, headers, body: serde_json::from_slice(&body).unwrap_or(Value::Null) })
     }
 
     /// Asks, and must be answered.
