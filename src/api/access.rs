@@ -17,6 +17,9 @@ use crate::model::Principal;
 /// SHA-256 of a token. Tokens are random, so nothing slower is needed to keep them secret.
 pub type TokenHash = [u8; 32];
 
+/// Who cannot be told, in a user namespace; `nobody` elsewhere.
+const OVERFLOW_UID: u32 = 65_534;
+
 /// One principal of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
@@ -85,6 +88,12 @@ impl Access {
             (Some(token), _) => self.by_token(token)?,
             (None, Peer::Remote { certificate, .. }) => self.by_certificate(certificate)?,
             // The socket's permissions said already that they may; a principal of the configuration narrows it.
+            // In a user namespace everybody whom it does not map is this user: nobody could be told from those who are
+            // narrowed.
+            (None, Peer::Local { uid: OVERFLOW_UID }) if self.known.iter().any(|known| !known.users.is_empty()) => {
+                let why = "the system does not tell which user asks (`PrivateUsers=` in the unit?): give a token";
+                return Err(Problem::unauthenticated(why));
+            }
             (None, Peer::Local { uid }) => match self.known.iter().position(|known| known.users.contains(uid)) {
                 Some(index) => index,
                 None => return Ok(Principal::unrestricted(local_name(*uid))),
@@ -186,6 +195,14 @@ mod tests {
         ] {
             assert_eq!(who(&access, &peer, &headers), Err(401), "{peer:?} {headers:?}");
         }
+    }
+
+    #[test]
+    fn who_cannot_be_told_is_not_somebody_without_limits() {
+        let nobody = Peer::Local { uid: OVERFLOW_UID };
+        let named = |users: &[u32]| Access::new(&[Known { users: users.to_vec(), ..known("deploy") }]);
+        assert!(who(&named(&[]), &nobody, &HeaderMap::new()).is_ok());
+        assert_eq!(who(&named(&[1001]), &nobody, &HeaderMap::new()), Err(401));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod query;
 mod routes;
 mod serve;
 mod socket;
+mod tls;
 mod types;
 
 pub use access::{Access, Known, Peer, TokenHash, hash};
@@ -22,6 +23,7 @@ pub use problem::Problem;
 pub use routes::openapi;
 pub use serve::serve;
 pub use socket::{ListenError, Socket};
+pub use tls::{Port, ServerTls, serve_tls};
 pub use types::{
     Changed, Events, Imported, InstanceView, Instances, Plan, Plans, ServiceView, Services, Source, Verified,
 };

@@ -1,8 +1,10 @@
 //! Connections, whatever they come over: each is served by itself, and finished when the daemon stops.
 
-use std::future::Future;
+use std::future::{Future, poll_fn, ready};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -13,39 +15,63 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 use super::access::{Access, Peer};
 use super::backend::Backend;
 use super::routes::{Site, served};
 
-/// Connections at once; more wait to be accepted.
+/// Connections to the socket at once; more wait to be accepted.
 const MAX_CONNECTIONS: usize = 1_024;
 /// How long a request's head may take to come.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// How long to leave off after the system had no room for another connection.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
+/// How long a connection may last, so that nobody keeps one for ever.
+const LIFETIME: Duration = Duration::from_mins(10);
+/// How long it may take after that, or after the daemon was told to stop, to finish what it is doing; longer than any
+/// request takes.
+const LAST_WORDS: Duration = Duration::from_mins(6);
+
+/// How long a handshake may take after the daemon was told to stop; longer than it takes whoever means it.
+const LATE_HANDSHAKE: Duration = Duration::from_secs(1);
+
 /// Serves the socket until told to stop, then lets running answers finish.
 pub async fn serve(
     listener: UnixListener,
     backend: Arc<dyn Backend>,
     access: Arc<Access>,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
 ) {
-    let mut connections = Connections::new(served(Site { backend, access }), stop.clone());
+    let connections = Connections::new(served(Site { backend, access }), stop, MAX_CONNECTIONS);
+    let next = |accepted: io::Result<(UnixStream, _)>| accepted.and_then(|(stream, _)| Ok((local(&stream)?, stream)));
+    accept(connections, |context| {
+        let accepted = listener.poll_accept(context).map(next);
+        accepted.map_ok(|known| ready(Some(known)))
+    })
+    .await;
+}
+
+/// Serves whoever `poll` accepts until told to stop, then lets running answers finish. What `poll` gives is a
+/// connection in the making.
+pub(super) async fn accept<P, H, S>(mut connections: Connections, mut poll: P)
+where
+    P: FnMut(&mut Context<'_>) -> Poll<io::Result<H>>,
+    H: Future<Output = Option<(Peer, S)>> + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut stop = connections.stop.clone();
     loop {
         let room = connections.room().await;
         tokio::select! {
             biased;
             () = stopped(&mut stop) => break,
-            accepted = listener.accept() => match accepted.and_then(|(stream, _)| Ok((local(&stream)?, stream))) {
-                Ok((peer, stream)) => {
-                    let io = async move { Some((peer, stream)) };
-                    connections.start(io, room);
-                }
+            accepted = poll_fn(&mut poll) => match accepted {
+                Ok(handshake) => connections.start(handshake, room),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection to the socket could not be accepted");
-                    tokio::time::sleep(EXHAUSTED).await;
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    sleep(EXHAUSTED).await;
                 }
             }
         }
@@ -57,7 +83,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|&stop| stop).await;
 }
 
-fn local(stream: &UnixStream) -> std::io::Result<Peer> {
+fn local(stream: &UnixStream) -> io::Result<Peer> {
     Ok(Peer::Local { uid: stream.peer_cred()?.uid() })
 }
 
@@ -73,8 +99,8 @@ pub(super) struct Connections {
 pub(super) type Room = tokio::sync::OwnedSemaphorePermit;
 
 impl Connections {
-    pub(super) fn new(routes: Router, stop: watch::Receiver<bool>) -> Self {
-        Self { routes, stop, permits: Arc::new(Semaphore::new(MAX_CONNECTIONS)), running: JoinSet::new() }
+    pub(super) fn new(routes: Router, stop: watch::Receiver<bool>, most: usize) -> Self {
+        Self { routes, stop, permits: Arc::new(Semaphore::new(most)), running: JoinSet::new() }
     }
 
     /// Waits until there is room for another.
@@ -88,9 +114,17 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (routes, stop) = (self.routes.clone(), self.stop.clone());
+        let (routes, mut stop) = (self.routes.clone(), self.stop.clone());
         self.running.spawn(async move {
-            if let Some((peer, stream)) = handshake.await {
+            let late = async {
+                stopped(&mut stop).await;
+                sleep(LATE_HANDSHAKE).await;
+            };
+            let made = tokio::select! {
+                made = handshake => made,
+                () = late => None,
+            };
+            if let Some((peer, stream)) = made {
                 connection(stream, routes.layer(Extension(peer)), stop).await;
             }
             drop(room);
@@ -112,10 +146,15 @@ where
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
     let mut connection = pin!(connection);
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(&mut stop) => {
+        ended = connection.as_mut() => Ok(ended),
+        () = stopped(&mut stop) => Err(()),
+        () = sleep(LIFETIME) => Err(()),
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(()) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {

@@ -1,6 +1,7 @@
 //! The unix socket of the API.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 /// Owner and group may ask; the socket's directory narrows it further.
 const SOCKET_MODE: u32 = 0o660;
 
-/// Why the socket cannot be used.
+/// Why the API cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Somebody answers there.
@@ -23,6 +24,14 @@ pub enum ListenError {
     Io {
         /// Which socket.
         path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A TCP port.
+    #[error("{address} cannot be listened on: {source}; change `[api] listen`, or stop who listens there")]
+    Tcp {
+        /// Which address.
+        address: SocketAddr,
         /// Why.
         source: io::Error,
     },

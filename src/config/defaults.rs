@@ -1,5 +1,6 @@
 //! What holds when the configuration does not say; `config/srvctl.toml` documents the same values.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// Where the configuration is when neither `--config` nor `$SRVCTL_CONFIG` says.
@@ -16,6 +17,9 @@ pub const SOCKET: &str = "/run/srvctl/srvctl.sock";
 
 /// A host that reboots, or a network that is mended, renews in time.
 pub const LEASE_GRACE: Duration = Duration::from_secs(30);
+
+/// Requests per second of one principal: each of a rack's hosts may renew its lease at once, and nobody else is held up.
+pub const RATE: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
 
 /// Seconds. Prometheus looks up every 30 s, and its resolver asks the server for changes this often at most.
 pub const TTL: u32 = 300;

@@ -1,8 +1,10 @@
 //! `srvctl.toml`: from text to values that need no further checking, or to everything that is wrong with it.
 //!
-//! Loads the key files too, so that their errors come with the others. Opens no socket.
+//! Loads key and certificate files too, so that their errors come with the others. Opens no socket.
 
 pub mod defaults;
+mod listen;
+mod principals;
 mod read;
 mod transport;
 
@@ -10,6 +12,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::api::{Known, ServerTls};
 use crate::dns::{Primary, Transport, TsigKey};
 use crate::model::{Diagnostic, Name, OwnerId, Server};
 use crate::sources::Pattern;
@@ -27,6 +30,8 @@ pub struct Config {
     pub daemon: DaemonConfig,
     /// `[api]`
     pub api: ApiConfig,
+    /// Every `[[principal]]`, in the order of the file.
+    pub principals: Vec<Known>,
     /// Every `[[zone]]`, in the order of the file; at least one.
     pub zones: Vec<ZoneConfig>,
     /// What works and should be changed all the same, one sentence each.
@@ -42,13 +47,24 @@ pub struct DaemonConfig {
     pub interval: Duration,
 }
 
-/// `[api]`: how local clients reach the daemon.
+/// `[api]`: how clients reach the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiConfig {
     /// The unix socket.
     pub socket: PathBuf,
     /// How long a lease that was not renewed is kept.
     pub lease_grace: Duration,
+    /// Where clients on other machines reach it; nowhere when absent.
+    pub listen: Option<Listen>,
+}
+
+/// `[api] listen`: the API over TCP and TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Certificate and key, as the files had them when they were read.
+    pub tls: ServerTls,
 }
 
 /// One `[[zone]]`.

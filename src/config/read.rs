@@ -1,7 +1,6 @@
 //! The tables and keys of `srvctl.toml`.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::model::{DNS_PORT, Diagnostic, Name, OwnerId, Place, Server};
 use crate::sources::toml_fields::{self, Fields};
 use crate::sources::{Pattern, parse_duration};
 
-use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults, transport};
+use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults, listen, principals, transport};
 
 /// More SRV records than a DNS message can hold (65,535 bytes, at least 21 each) need no setting.
 const MAX_RECORDS_LIMIT: u32 = 3_000;
@@ -32,7 +31,8 @@ const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duratio
 pub(super) fn config(path: &Path, text: &Arc<str>) -> Result<Config, Vec<Diagnostic>> {
     let file: Arc<str> = path.to_string_lossy().into();
     let directory = path.parent().unwrap_or(Path::new(""));
-    let mut keys = Keys { directory, owner: None, errors: Vec::new(), warnings: Vec::new() };
+    let mut keys =
+        Keys { directory, owner: None, believes_certificates: false, errors: Vec::new(), warnings: Vec::new() };
     let config = toml_fields::read(&file, text, |root| root_table(root, path, &mut keys));
     let Keys { errors: key_errors, warnings, .. } = keys;
     match config {
@@ -43,12 +43,14 @@ pub(super) fn config(path: &Path, text: &Arc<str>) -> Result<Config, Vec<Diagnos
 }
 
 /// Loads key files on the way, and keeps what they complain about: their errors are about other files.
-struct Keys<'p> {
-    directory: &'p Path,
+pub(super) struct Keys<'p> {
+    pub(super) directory: &'p Path,
     /// Who we are in zones that name nobody else.
     owner: Option<OwnerId>,
+    /// Whether clients can show certificates.
+    pub(super) believes_certificates: bool,
     errors: Vec<Diagnostic>,
-    warnings: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Option<Config> {
@@ -57,19 +59,22 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
     keys.owner = owner(root);
     let services = patterns(root, directory);
     let daemon = root.table("daemon", |fields| Some(daemon(fields, directory)));
-    let api = root.table("api", |fields| Some(api(fields, directory)));
+    let api = root.table("api", |fields| Some(api(fields, keys)));
     let has_zones = root.has("zone");
     let mut seen = BTreeMap::new();
     let zones = root.each("zone", "zone", |fields| zone(fields, keys, &mut seen));
     if !has_zones || zones.as_ref().is_some_and(Vec::is_empty) {
         root.report_missing("no zone is configured", "add a `[[zone]]` with `name`, `primary` and `key_file`");
     }
+    let managed: Vec<_> = seen.into_keys().collect();
+    let principals = principals::principals(root, keys, &managed);
     Some(Config {
         path: path.to_owned(),
         owner: keys.owner.clone()?,
         services: services?,
         daemon: daemon.unwrap_or_else(default_daemon),
         api: api.unwrap_or_else(default_api),
+        principals: principals?,
         zones: zones?.into_iter().collect::<Option<_>>()?,
         warnings: Vec::new(),
     })
@@ -111,15 +116,20 @@ fn duration(
     fields.parsed(key, parse).map(Spanned::into_inner)
 }
 
-fn api(fields: &mut Fields<'_, '_>, directory: &Path) -> ApiConfig {
-    let socket = path(fields, "socket", directory);
+fn api(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>) -> ApiConfig {
+    let socket = path(fields, "socket", keys.directory);
     let lease_grace = duration(fields, "lease_grace", GRACE_RANGE, "from 1s to 24h");
+    let listen = listen::listen(fields, keys);
     let default = default_api();
-    ApiConfig { socket: socket.unwrap_or(default.socket), lease_grace: lease_grace.unwrap_or(default.lease_grace) }
+    ApiConfig {
+        socket: socket.unwrap_or(default.socket),
+        lease_grace: lease_grace.unwrap_or(default.lease_grace),
+        listen,
+    }
 }
 
 fn default_api() -> ApiConfig {
-    ApiConfig { socket: defaults::SOCKET.into(), lease_grace: defaults::LEASE_GRACE }
+    ApiConfig { socket: defaults::SOCKET.into(), lease_grace: defaults::LEASE_GRACE, listen: None }
 }
 
 fn path(fields: &mut Fields<'_, '_>, key: &'static str, directory: &Path) -> Option<PathBuf> {
@@ -148,11 +158,7 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     let max_records = fields.integer("max_records_per_rrset", 1..=MAX_RECORDS_LIMIT);
     let timeout = duration(fields, "timeout", TIMEOUT_RANGE, "from 1s to 10m");
     let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());
-    let notify_listen = fields.parsed("notify_listen", |text| {
-        let wrong = || format!("`{text}` is not an address to listen on: write `127.0.0.1:5301` or `[::1]:5301`");
-        let address = text.parse::<SocketAddr>().ok();
-        address.filter(|address| address.port() != 0).ok_or_else(wrong)
-    });
+    let notify_listen = fields.parsed("notify_listen", listen::address);
     let verify = verify(fields);
     if let Some(name) = &name {
         if let Some(first) = seen.get(name.get_ref()) {

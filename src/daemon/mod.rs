@@ -38,7 +38,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::api::{self, Access, ListenError, Socket};
+use crate::api::{self, Access, ListenError, Port, Socket};
 use crate::config::{self, Config};
 use crate::dns::Session;
 use crate::model::{DaemonStatus, Diagnostic, LeaseStatus, NotifyStatus, Outcome, Service, ZoneStatus};
@@ -90,10 +90,13 @@ pub async fn run(path: &Path, config: Config) -> Result<(), DaemonError> {
     };
     let mut outside = Outside { signals, watchdog: Watchdog::new() };
     make_state_dir(&config)?;
-    let socket = Socket::bind(&config.api.socket).await?;
-    let mut next = Some((config, socket));
-    while let Some((config, socket)) = next {
-        next = generation(path, &config, socket, &mut outside).await?;
+    let doors = Doors {
+        socket: Socket::bind(&config.api.socket).await?,
+        port: config.api.listen.as_ref().map(|listen| Port::bind(listen.address)).transpose()?,
+    };
+    let mut next = Some((config, doors));
+    while let Some((config, doors)) = next {
+        next = generation(path, &config, doors, &mut outside).await?;
     }
     Ok(())
 }
@@ -115,30 +118,39 @@ struct Outside {
     watchdog: Watchdog,
 }
 
+/// Where the API is reached. What stays where it is outlives the generations, so that nobody is refused in between.
+struct Doors {
+    socket: Socket,
+    port: Option<Port>,
+}
+
 /// What follows a generation of tasks.
 enum Next {
     Stop,
-    /// The configuration changed: the same again with the new one, and with this socket if it wants another.
-    Restart(Box<Config>, Option<Socket>),
+    /// The configuration changed: the same again with the new one, and with these if it wants others.
+    Restart(Box<Config>, Option<Socket>, Option<Port>),
 }
 
 impl Next {
-    /// The next configuration and its socket. The socket in use is closed unless it stays.
-    fn with(self, socket: Socket) -> Option<(Config, Socket)> {
+    /// The next configuration and its doors. Those in use are closed unless they stay.
+    fn with(self, doors: Doors) -> Option<(Config, Doors)> {
         match self {
             Self::Stop => None,
-            Self::Restart(config, other) => Some((*config, other.unwrap_or(socket))),
+            Self::Restart(config, socket, port) => {
+                let port = port.or(doors.port.filter(|_| config.api.listen.is_some()));
+                Some((*config, Doors { socket: socket.unwrap_or(doors.socket), port }))
+            }
         }
     }
 }
 
-/// Everything that lives under one configuration; the next one and its socket, unless the daemon stops.
+/// Everything that lives under one configuration; the next one and its doors, unless the daemon stops.
 async fn generation(
     path: &Path,
     config: &Config,
-    socket: Socket,
+    doors: Doors,
     outside: &mut Outside,
-) -> Result<Option<(Config, Socket)>, DaemonError> {
+) -> Result<Option<(Config, Doors)>, DaemonError> {
     let (stop, stopped) = watch::channel(false);
     let (wake, woken) = watch::channel(0u64);
     let status = Arc::new(watch::Sender::new(initial_status(config)));
@@ -147,8 +159,9 @@ async fn generation(
     let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::clone(&status)));
     let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status) };
     start_reconcilers(config, &mut tasks, &ports);
-    start_api(config, &socket, &mut tasks, &ports)?;
-    let summary = format!("{} zones, socket {}", config.zones.len(), config.api.socket.display());
+    start_api(config, &doors, &mut tasks, &ports)?;
+    let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
+    let summary = format!("{} zones, socket {}{tcp}", config.zones.len(), config.api.socket.display());
     systemd::ready(&summary);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
 
@@ -156,14 +169,14 @@ async fn generation(
         tracing::warn!("{warning}");
     }
 
-    let loaded = Loaded { path, config, socket: &socket, wake, inboxes, status, summary };
+    let loaded = Loaded { path, config, doors: &doors, wake, inboxes, status, summary };
     let next = loaded.until_next(outside, &mut tasks).await;
     if matches!(next, Ok(Next::Stop)) {
         systemd::stopping();
         tracing::info!("stopping");
     }
     // The socket's file goes before anybody stops: a successor may bind the path as soon as nobody serves it.
-    let next = next.map(|next| next.with(socket));
+    let next = next.map(|next| next.with(doors));
     let _ = stop.send(true);
     if outside.watchdog.during(timeout(GRACE, tasks.finish())).await.is_err() {
         tracing::warn!("some tasks did not finish within {} s and are cut off", GRACE.as_secs());
@@ -213,19 +226,21 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
 }
 
 /// Those who take registrations: who writes them down, and who answers.
-fn start_api(config: &Config, socket: &Socket, tasks: &mut Tasks, ports: &Ports) -> Result<(), DaemonError> {
+fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -> Result<(), DaemonError> {
     let (ask, questions) = mpsc::channel(registrar::QUEUE);
+    // What is asked is answered: who writes it down stops when nobody is left who asks.
+    let (answered, all_answered) = watch::channel(false);
     let registrar = Registrar {
         state_dir: config.daemon.state_dir.clone(),
         policies: policies(config).into(),
         lease_grace: config.api.lease_grace,
         questions,
         wishes: Arc::clone(&ports.wishes),
-        stop: ports.stopped.clone(),
+        stop: all_answered,
         status: Arc::clone(&ports.status),
     };
     tasks.start_thread("registrar", move || registrar.run());
-    let backend = Arc::new(Backend {
+    let backend: Arc<dyn api::Backend> = Arc::new(Backend {
         config: Arc::new(config.clone()),
         zones: config.zone_names(),
         wishes: Arc::clone(&ports.wishes),
@@ -233,9 +248,25 @@ fn start_api(config: &Config, socket: &Socket, tasks: &mut Tasks, ports: &Ports)
         questions: ask,
         stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
+        stop: ports.stopped.clone(),
     });
-    let access = Arc::new(Access::new(&[]));
-    tasks.start("api", api::serve(socket.listener()?, backend, access, ports.stopped.clone()));
+    let access = Arc::new(Access::new(&config.principals));
+    let local = api::serve(doors.socket.listener()?, Arc::clone(&backend), Arc::clone(&access), ports.stopped.clone());
+    let remote = match (&doors.port, &config.api.listen) {
+        (Some(port), Some(listen)) => {
+            let tls = listen.tls.clone();
+            Some(api::serve_tls(port.listener()?, tls, backend, access, ports.stopped.clone()))
+        }
+        _ => None,
+    };
+    tasks.start("api", async move {
+        tokio::join!(local, async {
+            if let Some(remote) = remote {
+                remote.await;
+            }
+        });
+        let _ = answered.send(true);
+    });
     Ok(())
 }
 
@@ -249,7 +280,7 @@ fn desired_of(config: &Config, service: &Arc<Service>) -> Vec<Desired> {
 struct Loaded<'a> {
     path: &'a Path,
     config: &'a Config,
-    socket: &'a Socket,
+    doors: &'a Doors,
     wake: watch::Sender<u64>,
     inboxes: Vec<Arc<Inbox>>,
     status: Arc<watch::Sender<DaemonStatus>>,
@@ -304,12 +335,15 @@ impl Loaded<'_> {
         }
         make_state_dir(&new).map_err(|error| error.to_string())?;
         let path = &new.api.socket;
-        let other = if self.socket.is_at(path) {
+        let socket = if self.doors.socket.is_at(path) {
             None
         } else {
             Some(Socket::bind(path).await.map_err(|error| error.to_string())?)
         };
-        Ok(Some(Next::Restart(Box::new(new), other)))
+        let bound = self.doors.port.as_ref().map(Port::address);
+        let wanted = new.api.listen.as_ref().map(|listen| listen.address).filter(|wanted| Some(*wanted) != bound);
+        let port = wanted.map(Port::bind).transpose().map_err(|error| error.to_string())?;
+        Ok(Some(Next::Restart(Box::new(new), socket, port)))
     }
 }
 

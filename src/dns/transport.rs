@@ -105,6 +105,11 @@ impl Authorities {
         }
         Ok(Self(certificates))
     }
+
+    /// The certificates, in the order of the file.
+    pub fn into_certificates(self) -> Vec<CertificateDer<'static>> {
+        self.0
+    }
 }
 
 fn explain(error: &pem::Error) -> String {

@@ -17,7 +17,8 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use tokio::time::timeout;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -52,9 +53,32 @@ pub(super) struct Site {
                        it may ask; over TCP, a bearer token or a client certificate says who asks. Errors are \
                        `application/problem+json` (RFC 9457)."
     ),
-    components(schemas(Problem, Proof))
+    components(schemas(Problem, Proof)),
+    modifiers(&Credentials),
+    security(("bearer" = []), ("mutualTLS" = []))
 )]
 struct Description;
+
+/// How those who come over TCP say who they are.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "A token of `srvctl token`, whose hash is in srvctl.toml. Over the unix socket none is needed.",
+        ));
+        let certificate = SecurityScheme::MutualTls {
+            description: Some(
+                "A client certificate that `client_ca_file` signed, for a name of a principal.".to_owned(),
+            ),
+            deprecated: None,
+            extensions: None,
+        };
+        let schemes = openapi.components.get_or_insert_default();
+        schemes.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        schemes.add_security_scheme("mutualTLS", certificate);
+    }
+}
 
 fn router() -> OpenApiRouter<Site> {
     OpenApiRouter::with_openapi(Description::openapi())

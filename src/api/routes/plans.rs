@@ -1,21 +1,28 @@
 //! Plans that wait for a person.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::http::StatusCode;
 
-use super::{Caller, Failure, Site};
+use super::{Caller, Failure};
 use crate::api::backend::Accepted;
 use crate::api::problem::Problem;
 use crate::api::types::{Plan, Plans};
 use crate::model::rules::Refusal;
 
 /// Plans that are held.
-#[utoipa::path(get, path = "/v1/plans", responses((status = 200, body = Plans)))]
-pub(super) async fn list(State(site): State<Site>) -> Json<Plans> {
+#[utoipa::path(
+    get,
+    path = "/v1/plans",
+    responses((status = 200, body = Plans), (status = 403, body = Problem, description = "Not everything may be seen"))
+)]
+pub(super) async fn list(Caller { site, who }: Caller) -> Result<Json<Plans>, Failure> {
+    if !who.sees_all() {
+        return Err(Problem::denied(format!("{} may not see plans: they are about every service", who.name)).into());
+    }
     let zones = site.backend.status().zones.into_iter();
     let plans = zones.filter_map(|zone| Some(Plan { zone: zone.zone, held: zone.held? })).collect();
-    Json(Plans { plans })
+    Ok(Json(Plans { plans }))
 }
 
 /// Makes a held plan.

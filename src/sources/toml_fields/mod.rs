@@ -201,6 +201,29 @@ impl<'d, 't> Fields<'d, 't> {
         self.strings(key)
     }
 
+    /// A list of words: strings, and integers as their text.
+    pub fn word_list(&mut self, key: &'static str) -> Option<Spanned<Vec<Spanned<String>>>> {
+        let value = self.take(key)?;
+        let span = value.span();
+        let DeValue::Array(array) = value.into_inner() else {
+            self.report(span, format!("`{key}` must be a list: [\"…\"]"));
+            return None;
+        };
+        let mut words = Vec::new();
+        for element in array {
+            match element.get_ref() {
+                DeValue::String(_) | DeValue::Integer(_) => {
+                    words.extend(word(element.get_ref()).map(|word| Spanned::new(element.span(), word)));
+                }
+                other => {
+                    let message = format!("`{key}` must be a list of strings or integers, and this is {}", kind(other));
+                    self.report(element.span(), message);
+                }
+            }
+        }
+        Some(Spanned::new(span, words))
+    }
+
     /// A table of any keys whose values are words: strings, and integers and booleans as their text.
     /// In the order of the text.
     pub fn words(&mut self, key: &'static str) -> Option<Spanned<Words>> {
