@@ -65,6 +65,10 @@ pub enum Command {
     ///
     /// Exits 3 when a zone is not in sync or a file is broken, 4 when a guard holds a plan.
     Status(Format),
+    /// Make a token for a `[[principal]]`: the token for whoever asks, and its hash for `srvctl.toml`
+    ///
+    /// The hash does not tell the token, so nobody learns it from the configuration.
+    Token(TokenArgs),
 }
 
 /// How to print.
@@ -134,6 +138,17 @@ pub struct NamesArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Arguments of `token`.
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// Write the token into this new file, which only you can read, instead of on standard output
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

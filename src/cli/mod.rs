@@ -14,6 +14,7 @@ mod output;
 mod owned;
 mod plan;
 mod status;
+mod token;
 mod verify;
 
 use std::ffi::OsString;
@@ -64,6 +65,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Verify(args) => verify::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
+                Command::Token(args) => token::run(&args),
                 Command::Daemon => Exit::Usage,
             }
         }
