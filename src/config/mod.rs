@@ -163,4 +163,6 @@ fn read_text(path: &Path) -> Result<String, Diagnostic> {
 }
 
 #[cfg(test)]
+mod principal_tests;
+#[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@ use std::fs;
 use super::*;
 use crate::dns::{Authorities, Tls};
 
-const KEY: &str = "key \"srvctl\" { algorithm hmac-sha256; secret \"c2VjcmV0LXNlY3JldC1zZWNyZXQ=\"; };";
+pub(super) const KEY: &str = "key \"srvctl\" { algorithm hmac-sha256; secret \"c2VjcmV0LXNlY3JldC1zZWNyZXQ=\"; };";
 
 const FULL: &str = r#"
 owner = "dns1"
@@ -136,7 +136,7 @@ name = "Z."
     assert_eq!(errors.len(), expected.len(), "{}", errors.join("\n"));
 }
 
-fn zone(lines: &str) -> String {
+pub(super) fn zone(lines: &str) -> String {
     format!("owner = \"a\"\nservices = []\n[[zone]]\nname = \"z\"\nkey_file = \"good.key\"\n{lines}\n")
 }
 
