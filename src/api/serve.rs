@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::{self, Next};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -34,8 +36,9 @@ const LIFETIME: Duration = Duration::from_mins(10);
 /// request takes.
 const LAST_WORDS: Duration = Duration::from_mins(6);
 
-/// How long a handshake may take after the daemon was told to stop; longer than it takes whoever means it.
-const LATE_HANDSHAKE: Duration = Duration::from_secs(1);
+/// How long a handshake, and then a first request, may take after the daemon was told to stop; longer than it takes
+/// whoever means it.
+const LATE: Duration = Duration::from_secs(1);
 
 /// Serves the socket until told to stop, then lets running answers finish.
 pub async fn serve(
@@ -118,7 +121,7 @@ impl Connections {
         self.running.spawn(async move {
             let late = async {
                 stopped(&mut stop).await;
-                sleep(LATE_HANDSHAKE).await;
+                sleep(LATE).await;
             };
             let made = tokio::select! {
                 made = handshake => made,
@@ -141,6 +144,11 @@ async fn connection<S>(stream: S, routes: Router, mut stop: watch::Receiver<bool
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (ask, mut asked) = watch::channel(false);
+    let routes = routes.layer(middleware::from_fn(move |request: Request, next: Next| {
+        ask.send_replace(true);
+        next.run(request)
+    }));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes));
@@ -153,11 +161,25 @@ where
     let ended = match ended {
         Ok(ended) => ended,
         Err(()) => {
-            connection.as_mut().graceful_shutdown();
-            timeout(LAST_WORDS, connection).await.unwrap_or(Ok(()))
+            // Who has come in before the door was closed is heard; who says nothing holds up nobody.
+            let first = async { timeout(LATE, asked.wait_for(|&asked| asked)).await.is_ok_and(|heard| heard.is_ok()) };
+            let heard = tokio::select! {
+                ended = connection.as_mut() => Err(ended),
+                heard = first => Ok(heard),
+            };
+            match heard {
+                Err(ended) => ended,
+                Ok(heard) => {
+                    connection.as_mut().graceful_shutdown();
+                    timeout(if heard { LAST_WORDS } else { LATE }, connection).await.unwrap_or(Ok(()))
+                }
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests;
