@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on has found the failure")]
 
+mod access;
 mod ansible;
 mod api;
 mod bad_data;

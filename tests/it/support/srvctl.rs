@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) ttl: u32,
     pub(crate) interval: String,
     pub(crate) verify: Vec<String>,
+    /// More lines in `[api]`.
+    pub(crate) api: String,
     /// More lines after the zone's, among them more zones.
     pub(crate) more: String,
 }
@@ -40,6 +42,7 @@ impl Settings {
             ttl: 300,
             interval: "30s".to_owned(),
             verify: vec![named.address().to_string()],
+            api: String::new(),
             more: String::new(),
         }
     }
@@ -81,12 +84,12 @@ impl Workspace {
 
     /// Writes `srvctl.toml` and the key file anew.
     pub(crate) fn configure(&mut self, settings: &Settings) {
-        let Settings { owner, zone, primary, key, ttl, interval, verify, more } = settings;
+        let Settings { owner, zone, primary, key, ttl, interval, verify, api, more } = settings;
         let path = self.path().display();
         let text = format!(
             "owner = \"{owner}\"\nservices = [\"services.d/*.toml\"]\n\n\
              [daemon]\nstate_dir = \"{path}/state\"\ninterval = \"{interval}\"\n\n\
-             [api]\nsocket = \"{path}/srvctl.sock\"\n\n\
+             [api]\nsocket = \"{path}/srvctl.sock\"\n{api}\n\
              [[zone]]\nname = \"{zone}\"\nprimary = \"{primary}\"\nkey_file = \"zone.key\"\nttl = {ttl}\nverify = {verify:?}\n{more}\n"
         );
         fs::write(self.config(), text).unwrap();
