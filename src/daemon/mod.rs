@@ -342,7 +342,12 @@ impl Loaded<'_> {
         };
         let bound = self.doors.port.as_ref().map(Port::address);
         let wanted = new.api.listen.as_ref().map(|listen| listen.address).filter(|wanted| Some(*wanted) != bound);
-        let port = wanted.map(Port::bind).transpose().map_err(|error| error.to_string())?;
+        let port = wanted.map(Port::bind).transpose().map_err(|error| match (bound, wanted) {
+            (Some(bound), Some(wanted)) if bound.port() == wanted.port() => {
+                format!("{error}. This daemon listens at {bound}, on the same port: restart it to move between the two")
+            }
+            _ => error.to_string(),
+        })?;
         Ok(Some(Next::Restart(Box::new(new), socket, port)))
     }
 }
