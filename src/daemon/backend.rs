@@ -20,8 +20,6 @@ use crate::store::{self, Filter};
 
 /// How long an accepted plan may take to be made.
 const ACCEPTED: Duration = Duration::from_secs(25);
-/// How long a change is looked for once nothing is published any more.
-const LAST_LOOK: Duration = Duration::from_secs(2);
 
 /// The daemon, as the API sees it.
 pub(super) struct Backend {

@@ -248,7 +248,6 @@ fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -
         questions: ask,
         stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
-        stop: ports.stopped.clone(),
     });
     let access = Arc::new(Access::new(&config.principals));
     let local = api::serve(doors.socket.listener()?, Arc::clone(&backend), Arc::clone(&access), ports.stopped.clone());
