@@ -18,7 +18,7 @@ mod types;
 
 pub use access::{Access, Known, Peer, TokenHash, hash};
 pub use backend::{Accepted, Answer, Backend, Goal, Proof, View};
-pub use client::{ApiError, status};
+pub use client::{ApiError, Ask, Client, Credentials, status};
 pub use problem::Problem;
 pub use routes::openapi;
 pub use serve::serve;
@@ -28,7 +28,5 @@ pub use types::{
     Changed, Events, Imported, InstanceView, Instances, Plan, Plans, ServiceView, Services, Source, Verified,
 };
 
-/// Where the status is served.
-const STATUS_PATH: &str = "/v1/status";
 /// Where a liveness probe looks.
 const HEALTH_PATH: &str = "/v1/health";

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::backend::Proof;
-use crate::model::{Event, HeldStatus, InstanceId, Name, Offer, Shards};
+use crate::model::{Event, HeldStatus, InstanceId, Name, Offer, Settings, Shards};
 
 /// Where something comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -88,6 +88,9 @@ pub struct ServiceView {
     pub instances: usize,
     /// How many of them are registered.
     pub registered: usize,
+    /// What was set for all of it, whether or not a file has the last word.
+    #[serde(default)]
+    pub settings: Settings,
     /// Revision of its settings; the `ETag`. None when they were never set.
     pub revision: Option<u64>,
 }
@@ -137,6 +140,9 @@ pub struct Verified {
     pub proofs: Vec<Proof>,
     /// What stands in the way in the zone, as far as that is known: a held plan, a conflict, a server that is down.
     pub obstacles: Vec<String>,
+    /// The id of the plan that is held in the zone, and that the change waits for.
+    #[serde(default)]
+    pub held: Option<String>,
 }
 
 /// What an import came to.

@@ -12,7 +12,7 @@ use crate::model::{DaemonStatus, NotifyStatus, Outcome, ZoneStatus};
 use crate::{api, config};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
-    let socket = match config::socket(&config::locate(flag)) {
+    let socket = match config::socket_for(flag) {
         Ok(socket) => socket,
         Err(error) => {
             output::diagnostics(&[error]);

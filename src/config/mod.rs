@@ -145,6 +145,19 @@ pub fn socket(path: &Path) -> Result<PathBuf, Diagnostic> {
     Ok(path.parent().unwrap_or(Path::new("")).join(socket))
 }
 
+/// The socket of the configuration that a command would use, see [`locate`]. Where there is none, the daemon's own default:
+/// whoever asks need not have a configuration.
+///
+/// # Errors
+/// When a file that somebody named, or that is there, cannot be read.
+pub fn socket_for(flag: Option<PathBuf>) -> Result<PathBuf, Diagnostic> {
+    let path = locate(flag);
+    if path == Path::new(defaults::CONFIG) && matches!(path.try_exists(), Ok(false)) {
+        return Ok(PathBuf::from(defaults::SOCKET));
+    }
+    socket(&path)
+}
+
 /// Loads a configuration with its key files.
 ///
 /// # Errors

@@ -256,21 +256,20 @@ pub(super) async fn proven(site: &Site, key: &ServiceKey, manner: Manner, goals:
     let began = Instant::now();
     let proofs = site.backend.prove(key, goals, limit).await;
     let ok = proofs.iter().all(|proof| proof.verified);
-    let obstacles = if ok { Vec::new() } else { obstacles(site, key) };
+    let (obstacles, held) = if ok { (Vec::new(), None) } else { obstacles(site, key) };
     let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Some(Verified { ok, milliseconds, proofs, obstacles })
+    Some(Verified { ok, milliseconds, proofs, obstacles, held })
 }
 
-/// What the zone's status says stands in the way.
-fn obstacles(site: &Site, key: &ServiceKey) -> Vec<String> {
+/// What the zone's status says stands in the way, and the held plan among it.
+fn obstacles(site: &Site, key: &ServiceKey) -> (Vec<String>, Option<String>) {
     let status = site.backend.status();
-    let Some(zone) = status.zones.iter().find(|zone| zone.zone == key.zone) else { return Vec::new() };
+    let Some(zone) = status.zones.iter().find(|zone| zone.zone == key.zone) else { return (Vec::new(), None) };
     let name: Option<Name> = key.owner_name().ok();
     let about = |problem: &&String| name.as_ref().is_some_and(|name| problem.contains(&name.to_string()));
     let mut obstacles: Vec<_> = zone.error.iter().cloned().collect();
     obstacles.extend(zone.problems.iter().filter(about).cloned());
-    if let Some(held) = zone.held.as_ref().filter(|_| zone.outcome == Outcome::Held) {
-        obstacles.push(format!("the plan {} is held: {}", held.id, held.reasons.join("; ")));
-    }
-    obstacles
+    let held = zone.held.as_ref().filter(|_| zone.outcome == Outcome::Held);
+    obstacles.extend(held.map(|held| format!("the plan {} is held: {}", held.id, held.reasons.join("; "))));
+    (obstacles, held.map(|held| held.id.clone()))
 }

@@ -22,9 +22,10 @@ pub(super) fn service(view: View<'_>, key: &ServiceKey) -> Option<ServiceView> {
         source: if in_force.is_some_and(|service| is_of_file(service)) { Source::File } else { Source::Registered },
         ttl,
         shards,
-        metadata: in_force.map_or(settings.metadata, |service| service.metadata.clone()),
+        metadata: in_force.map_or_else(|| settings.metadata.clone(), |service| service.metadata.clone()),
         instances: in_force.map_or(0, |service| service.instances.len()),
         registered: registered.map_or(0, |registered| registered.instances.len()),
+        settings,
         revision: configured.map(|configured| configured.revision),
     })
 }
