@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::registry::{
+    DeregisterArgs, ExportArgs, HistoryArgs, ImportArgs, ListArgs, RegisterArgs, RenewArgs, RunArgs, SetArgs, ShowArgs,
+};
 use crate::model::{Name, OwnerId};
 use crate::reconcile::PlanId;
 
@@ -69,6 +72,34 @@ pub enum Command {
     ///
     /// The hash does not tell the token, so nobody learns it from the configuration.
     Token(TokenArgs),
+    /// Register an instance of a service with the daemon, which publishes it
+    ///
+    /// Registering it again renews its lease, or changes what is another.
+    Register(RegisterArgs),
+    /// Deregister an instance, or several; what is not registered is no error
+    Deregister(DeregisterArgs),
+    /// List the instances of all services, from files and registrations
+    List(ListArgs),
+    /// Show a service with its instances
+    Show(ShowArgs),
+    /// Change a running instance, or what holds for a service as a whole
+    ///
+    /// With --host and --port, or --id, it is the instance that is changed: `--weight 0` drains it.
+    Set(SetArgs),
+    /// Renew the lease of an instance
+    Renew(RenewArgs),
+    /// Run a command, and have an instance registered for as long as it runs
+    ///
+    /// Registers it, starts the command, renews the lease, and deregisters the instance when the command has ended. Passes
+    /// SIGTERM, SIGINT and SIGHUP on, and exits as the command does, with 128 + N when signal N ended it. A command that
+    /// runs is left alone when the daemon cannot be reached.
+    Run(RunArgs),
+    /// Show who changed what is registered, the newest first
+    History(HistoryArgs),
+    /// Print everything that is registered, for `import`
+    Export(ExportArgs),
+    /// Register everything that was exported: all of it, or nothing
+    Import(ImportArgs),
 }
 
 /// How to print.

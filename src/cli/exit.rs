@@ -15,6 +15,8 @@ pub enum Exit {
     Differences,
     /// A guard holds a plan for a person to accept.
     Held,
+    /// As the command ended that was run.
+    Code(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -25,6 +27,7 @@ impl From<Exit> for ExitCode {
             Exit::Usage => Self::from(2),
             Exit::Differences => Self::from(3),
             Exit::Held => Self::from(4),
+            Exit::Code(code) => Self::from(code),
         }
     }
 }

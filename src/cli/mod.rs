@@ -13,6 +13,7 @@ mod names;
 mod output;
 mod owned;
 mod plan;
+mod registry;
 mod status;
 mod token;
 mod verify;
@@ -66,6 +67,16 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Names(args) => names::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
                 Command::Token(args) => token::run(&args),
+                Command::Register(args) => registry::register(config, &args).await,
+                Command::Deregister(args) => registry::deregister(config, &args).await,
+                Command::List(args) => registry::list(config, &args).await,
+                Command::Show(args) => registry::show(config, &args).await,
+                Command::Set(args) => registry::set(config, &args).await,
+                Command::Renew(args) => registry::renew(config, &args).await,
+                Command::Run(args) => registry::run(config, &args).await,
+                Command::History(args) => registry::history(config, &args).await,
+                Command::Export(args) => registry::export(config, &args).await,
+                Command::Import(args) => registry::import(config, &args).await,
                 Command::Daemon => Exit::Usage,
             }
         }
