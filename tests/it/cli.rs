@@ -1,6 +1,5 @@
 //! The command line: what it prints, and its exit codes.
 
-use std::env;
 use std::fs;
 use std::path::Path;
 

@@ -149,7 +149,7 @@ impl Workspace {
     /// srvctl with this configuration, not yet running.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = srvctl();
-        command.args(arguments).arg("--config").arg(self.config());
+        command.arg("--config").arg(self.config()).args(arguments);
         command
     }
 
@@ -258,7 +258,10 @@ pub(crate) fn strings(array: &Value) -> Vec<String> {
 /// The binary, free of the tester's own environment.
 fn srvctl() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_srvctl"));
-    for name in ["NOTIFY_SOCKET", "RUST_LOG", "SRVCTL_CONFIG", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM"] {
+    for name in ["NOTIFY_SOCKET", "RUST_LOG", "WATCHDOG_PID", "WATCHDOG_USEC", "JOURNAL_STREAM"] {
+        command.env_remove(name);
+    }
+    for name in ["SRVCTL_CONFIG", "SRVCTL_SERVER", "SRVCTL_TOKEN_FILE", "SRVCTL_CA_FILE"] {
         command.env_remove(name);
     }
     command
