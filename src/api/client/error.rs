@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+use super::tls;
 use crate::api::problem::Problem;
 
 /// Why the daemon did not do what it was asked.
@@ -67,6 +68,9 @@ pub(super) fn reason(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut behind = error.source();
     while let Some(error) = behind {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return tls::problem(error);
+        }
         let more = error.to_string();
         if !text.contains(&more) {
             text = format!("{text}: {more}");

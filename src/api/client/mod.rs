@@ -9,6 +9,7 @@ mod stream;
 mod tls;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -31,6 +32,9 @@ use stream::{Stream, Target};
 /// Largest answer taken, bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
+/// How long a broken connection may take to tell why.
+const END: Duration = Duration::from_secs(1);
+
 /// How the daemon behind a socket stands.
 ///
 /// # Errors
@@ -48,8 +52,18 @@ pub struct Client {
 
 struct Connection {
     sender: SendRequest<Full<Bytes>>,
-    /// Drives it; ends with it.
-    _driver: JoinSet<()>,
+    /// Drives it, and knows how it ended; ends with it.
+    driver: JoinSet<hyper::Result<()>>,
+}
+
+impl Connection {
+    /// Why it ended, which whoever wanted to send does not always learn.
+    async fn end(&mut self) -> Option<String> {
+        match timeout(END, self.driver.join_next()).await {
+            Ok(Some(Ok(Err(error)))) => Some(reason(&error)),
+            _ => None,
+        }
+    }
 }
 
 impl Client {
@@ -109,9 +123,13 @@ impl Client {
             Stream::Tls(stream) => opened(*stream).await,
         }
         .map_err(|error| self.unusable(reason(&error)))?;
-        let answer = over(&mut fresh, ask, &self.target, self.token.as_ref()).await;
-        self.connection = Some(fresh);
-        answer.unwrap_or_else(|why| Err(self.unusable(why)))
+        match over(&mut fresh, ask, &self.target, self.token.as_ref()).await {
+            Ok(answer) => {
+                self.connection = Some(fresh);
+                answer
+            }
+            Err(why) => Err(self.unusable(fresh.end().await.unwrap_or(why))),
+        }
     }
 
     fn unusable(&self, why: String) -> ApiError {
@@ -125,10 +143,8 @@ where
 {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let mut driver = JoinSet::new();
-    driver.spawn(async move {
-        let _ = connection.await; // who sends learns of it
-    });
-    Ok(Connection { sender, _driver: driver })
+    driver.spawn(connection);
+    Ok(Connection { sender, driver })
 }
 
 /// What the server says; the outer error is why it said nothing.

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{CertificateError, ClientConfig, Error, RootCertStore};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, ClientConfig, Error, RootCertStore};
 
 /// The authorities that Debian and its kin trust.
 const SYSTEM_AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -67,7 +67,7 @@ fn unreadable(path: &Path, error: &pem::Error) -> String {
     }
 }
 
-/// Why no TLS connection came about.
+/// What an error of a stream means, be it one of TLS or another.
 pub(super) fn problem(error: &io::Error) -> String {
     let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match tls {
@@ -84,6 +84,9 @@ pub(super) fn problem(error: &io::Error) -> String {
             "its certificate has expired (or the clock here is wrong)".to_owned()
         }
         Some(Error::InvalidMessage(_)) => "what answers there does not speak TLS".to_owned(),
+        Some(Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            "it wants a client certificate: name yours with --cert-file and --key-file".to_owned()
+        }
         Some(Error::PeerIncompatible(_)) => "it does not offer TLS 1.3".to_owned(),
         _ => error.to_string(),
     }
