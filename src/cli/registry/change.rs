@@ -13,7 +13,9 @@ use crate::model::Settings;
 use crate::reconcile::registry::{Amendment, Proposal};
 
 /// How often what holds for a service is read again because somebody else has changed it meanwhile.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: u32 = 8;
+/// How long to leave off before that, each time longer: what made the difference may still be on its way to the disk.
+const LEAVE_OFF: Duration = Duration::from_millis(20);
 
 /// Registers an instance.
 pub(in crate::cli) async fn register(flag: Option<PathBuf>, args: &RegisterArgs) -> Exit {
@@ -189,7 +191,10 @@ async fn set_service(client: &mut Client, args: &SetArgs) -> Result<Exit, Failur
         let after = amended(before.clone(), args);
         let ask = in_manner(Ask::put(&path).json(&after)?, &args.manner).expecting(revision);
         match client.ask::<Changed>(ask).await {
-            Err(error) if error.is_refused_with(412) && attempt < ATTEMPTS => attempt += 1,
+            Err(error) if error.is_refused_with(412) && attempt < ATTEMPTS => {
+                tokio::time::sleep(LEAVE_OFF * attempt).await;
+                attempt += 1;
+            }
             answer => {
                 let changed = answer?;
                 let lines = (shown::settings(&before), shown::settings(&after));

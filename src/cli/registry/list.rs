@@ -107,7 +107,7 @@ pub(in crate::cli) async fn show(flag: Option<PathBuf>, args: &ShowArgs) -> Exit
             if !instances.is_empty() {
                 output::line("");
                 let rows: Vec<_> = instances.iter().map(detailed_row).collect();
-                table::show(["ID", "TARGET", "PRIORITY", "WEIGHT", "ADDRESSES", "METADATA", "SOURCE", "LEASE"], &rows);
+                table::show(["ID", "TARGET", "PRIORITY", "WEIGHT", "ADDRESSES", "METADATA", "LEASE", "SOURCE"], &rows);
             }
         }
         Ok(Exit::Done)
@@ -143,7 +143,7 @@ fn detailed_row(one: &InstanceView) -> [String; 8] {
         one.weight.to_string(),
         or_dash(&addresses.join(" ")).to_owned(),
         or_dash(&metadata.join(" ")).to_owned(),
-        one.place.clone().or_else(|| one.registered_by.clone()).unwrap_or_default(),
         lease(one),
+        one.place.clone().or_else(|| one.registered_by.clone()).unwrap_or_default(),
     ]
 }
