@@ -41,7 +41,7 @@ pub struct Config {
 /// `[daemon]`: the long-running reconciler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaemonConfig {
-    /// Where it may keep what must survive a restart; made at start, and empty today.
+    /// Where it keeps what must survive a restart: what is registered. Made at start.
     pub state_dir: PathBuf,
     /// Time between full checks when nothing signals a change.
     pub interval: Duration,
