@@ -34,6 +34,7 @@ mod races;
 mod refreshes;
 mod registration;
 mod registration_catalogue;
+mod registration_remote;
 mod registration_run;
 mod scripted;
 mod secrets;

@@ -1,5 +1,6 @@
 //! Leases, and commands that are registered for as long as they run.
 
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -85,11 +86,8 @@ fn what_is_overdue_can_be_deregistered_at_once() {
 #[test]
 fn a_command_is_registered_while_it_runs_and_its_exit_code_is_ours() {
     let site = Site::impatient();
-    let child = started(&site, &["sh", "-c", "sleep 9; exit 42"]);
-    let began = Instant::now();
-    while site.web().is_empty() && began.elapsed() < Duration::from_secs(5) {
-        sleep(Duration::from_millis(50));
-    }
+    let mut child = started(&site, &["sh", "-c", "echo ready; sleep 9; exit 42"]);
+    assert_eq!(next(&mut BufReader::new(child.stdout.take().unwrap())), "ready\n");
     sleep(Duration::from_secs(7));
     assert_eq!(site.web(), ["0 0 80 web1.internal.local."], "longer than the lease and its grace");
     let (code, text) = ended(child);
@@ -101,19 +99,27 @@ fn a_command_is_registered_while_it_runs_and_its_exit_code_is_ours() {
 fn signals_reach_the_command() {
     let site = Site::start();
     let script = "trap 'echo hup' HUP; trap 'echo term; exit 7' TERM; echo ready; while :; do sleep 0.1; done";
-    let child = started(&site, &["sh", "-c", script]);
-    sleep(Duration::from_secs(2));
+    let mut child = started(&site, &["sh", "-c", script]);
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    assert_eq!(next(&mut output), "ready\n");
     assert_eq!(site.web().len(), 1);
     signal(&child, "HUP");
-    sleep(Duration::from_millis(500));
+    assert_eq!(next(&mut output), "hup\n");
     signal(&child, "TERM");
-    assert_eq!(ended(child), (Some(7), "ready\nhup\nterm\n".to_owned()));
+    assert_eq!(next(&mut output), "term\n");
+    assert_eq!(ended(child), (Some(7), String::new()));
     assert_eq!(actions(&site), ["register", "deregister"]);
     // A command that a signal ends.
-    let child = started(&site, &["sleep", "60"]);
-    sleep(Duration::from_secs(2));
+    let mut child = started(&site, &["sh", "-c", "echo ready; exec sleep 60"]);
+    assert_eq!(next(&mut BufReader::new(child.stdout.take().unwrap())), "ready\n");
     signal(&child, "INT");
     assert_eq!(ended(child), (Some(130), String::new()));
+}
+
+fn next(output: &mut impl BufRead) -> String {
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    line
 }
 
 #[test]
@@ -133,8 +139,10 @@ fn a_command_that_cannot_start_leaves_nothing_behind() {
 #[test]
 fn a_command_outlives_the_daemon_and_is_registered_again() {
     let mut site = Site::impatient();
-    let child = started(&site, &["sh", "-c", "sleep 14; exit 3"]);
-    sleep(Duration::from_secs(2));
+    let stop = site.workspace.path().join("stop");
+    let script = "echo ready; while [ ! -e \"$0\" ]; do sleep 0.1; done; exit 3";
+    let mut child = started(&site, &["sh", "-c", script, stop.to_str().unwrap()]);
+    assert_eq!(next(&mut BufReader::new(child.stdout.take().unwrap())), "ready\n");
     assert_eq!(site.web().len(), 1);
     let Site { daemon, workspace, named } = site;
     assert_eq!(daemon.stop(), 0);
@@ -142,12 +150,13 @@ fn a_command_outlives_the_daemon_and_is_registered_again() {
     let mut daemon = workspace.daemon();
     daemon.wait_in_sync();
     site = Site { daemon, workspace, named };
-    site.expect(0, &["deregister", "web", "--all", "--wait"]);
-    let began = Instant::now();
-    while site.web().is_empty() && began.elapsed() < Duration::from_secs(5) {
-        sleep(Duration::from_millis(50));
-    }
-    assert_eq!(site.web().len(), 1, "it is registered again");
+    site.expect(0, &["deregister", "web", "--all"]);
+    let Site { daemon, workspace, .. } = &mut site;
+    daemon.wait_for("it is registered again", || {
+        let listed = workspace.run(&["list", "web"]);
+        listed.code == 0 && listed.stdout.contains("web1")
+    });
+    site.workspace.write_file("stop", "");
     let (code, text) = ended(child);
     assert_eq!(code, Some(3), "{text}");
     for word in ["could not be renewed", "is renewed again", "was not registered any more, and is again"] {
