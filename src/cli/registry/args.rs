@@ -101,10 +101,10 @@ pub struct DeregisterArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
-    /// The instance on this host
+    /// The instance on this host, with --port
     #[arg(long, requires = "port")]
     pub host: Option<String>,
-    /// and port
+    /// The port of the instance
     #[arg(long, requires = "host", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// The instance of this name
@@ -133,10 +133,10 @@ pub struct SetArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
-    /// The instance on this host
+    /// The instance on this host, with --port
     #[arg(long, requires = "port")]
     pub host: Option<String>,
-    /// and port
+    /// The port of the instance
     #[arg(long, requires = "host", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// The instance of this name
@@ -175,10 +175,10 @@ pub struct RenewArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
-    /// The instance on this host
+    /// The instance on this host, with --port
     #[arg(long, requires = "port")]
     pub host: Option<String>,
-    /// and port
+    /// The port of the instance
     #[arg(long, requires = "host", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// The instance of this name
