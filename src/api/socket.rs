@@ -79,7 +79,7 @@ impl Socket {
         self.file.is_some() && self.file == file_id(path)
     }
 
-    /// What [`serve`](super::serve) takes. Who connects while nobody serves waits for the next one to do so.
+    /// What [`serve`](super::serve()) takes. Who connects while nobody serves waits for the next one to do so.
     ///
     /// # Errors
     /// When the system has no file descriptors left.
