@@ -44,7 +44,8 @@ struct Held {
 }
 
 async fn registered(flag: Option<PathBuf>, args: &RunArgs) -> Result<Exit, Failure> {
-    // From here on no signal ends us: what is registered is deregistered.
+    // From here on no signal ends us: what is registered is deregistered. What a request did that a signal cut short goes
+    // with its lease.
     let mut signals = Signals::listen().map_err(|error| format!("signals cannot be received: {error}"))?;
     let registration = registration(&args.described, Some(args.lease))?;
     let mut client = client(flag, &args.remote)?;
