@@ -147,7 +147,24 @@ struct Book {
 }
 
 /// An answer that waits for the disk.
-type Pending = (oneshot::Sender<Result<Decision, Refused>>, Decision, Principal);
+struct Decided {
+    who: Principal,
+    dry_run: bool,
+    result: Result<Decision, Refused>,
+    answer: oneshot::Sender<Result<Decision, Refused>>,
+}
+
+impl Decided {
+    /// What was made, and by whom.
+    fn made(&self) -> Option<(&Decision, &str)> {
+        let decision = self.result.as_ref().ok().filter(|_| !self.dry_run)?;
+        Some((decision, &self.who.name))
+    }
+
+    fn tell(self) {
+        let _ = self.answer.send(self.result);
+    }
+}
 
 impl Book {
     fn new(store: Store, registry: Registry, clock: u64) -> Self {
@@ -172,55 +189,39 @@ impl Book {
             }
             return;
         };
-        let mut pending: Vec<Pending> = Vec::new();
-        for question in batch {
-            pending.extend(self.decide(question, &files, registrar));
-        }
-        if pending.is_empty() {
-            return;
-        }
+        let decided: Vec<_> = batch.into_iter().map(|question| self.decide(question, &files, registrar)).collect();
         let at = now();
         let mut entries = Vec::new();
-        for (_, decision, who) in &pending {
-            let entry = |edit| Entry { edit, action: decision.action, by: &who.name, at };
-            entries.extend(decision.edits.iter().map(entry));
+        for (decision, by) in decided.iter().filter_map(Decided::made) {
+            entries.extend(decision.edits.iter().map(|edit| Entry { edit, action: decision.action, by, at }));
         }
-        let written = self.commit(&entries, registrar);
+        // Even who is told that everything is as they want may be told so because of what is not on the disk yet.
+        let written = if entries.is_empty() { Ok(()) } else { self.commit(&entries, registrar) };
         match written {
             Ok(()) => {
-                registrar.wishes.take_edits(pending.iter().flat_map(|(_, decision, _)| &decision.edits), self.clock());
-                for (answer, decision, _) in pending {
-                    let _ = answer.send(Ok(decision));
-                }
+                registrar.wishes.take_edits(entries.iter().map(|entry| entry.edit), self.clock());
+                decided.into_iter().for_each(Decided::tell);
             }
             Err(error) => {
-                for (answer, decision, _) in pending.into_iter().rev() {
-                    self.registry.take_back(decision.edits);
-                    let _ = answer.send(Err(Refused::Unavailable(error.to_string())));
+                for decided in decided.into_iter().rev() {
+                    if let Some((decision, _)) = decided.made() {
+                        self.registry.take_back(decision.edits.clone());
+                    }
+                    let _ = decided.answer.send(Err(Refused::Unavailable(error.to_string())));
                 }
             }
         }
     }
 
-    /// What becomes of a question; none when it is answered already.
-    fn decide(&mut self, question: Question, files: &Catalogue, registrar: &Registrar) -> Option<Pending> {
+    fn decide(&mut self, question: Question, files: &Catalogue, registrar: &Registrar) -> Decided {
         let Question { who, request, dry_run, answer } = question;
         let zones = &registrar.policies;
         let at = Circumstances { who: &who, now: now(), clock: self.clock(), files, zones };
-        match self.registry.make(&request, at) {
-            Err(refused) => {
-                let _ = answer.send(Err(refused));
-            }
-            Ok(decision) if dry_run => {
-                self.registry.take_back(decision.edits.clone());
-                let _ = answer.send(Ok(decision));
-            }
-            Ok(decision) if decision.edits.is_empty() => {
-                let _ = answer.send(Ok(decision));
-            }
-            Ok(decision) => return Some((answer, decision, who)),
+        let result = self.registry.make(&request, at);
+        if let (true, Ok(decision)) = (dry_run, &result) {
+            self.registry.take_back(decision.edits.clone());
         }
-        None
+        Decided { who, dry_run, result, answer }
     }
 
     fn commit(&mut self, entries: &[Entry<'_>], registrar: &Registrar) -> Result<(), StoreError> {
@@ -310,3 +311,7 @@ impl Book {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "registrar_tests.rs"]
+mod tests;
