@@ -51,10 +51,15 @@ fn show(status: &DaemonStatus) {
         status.services,
         status.instances
     ));
+    let leases = &status.leases;
+    if leases.leased > 0 {
+        output::line(format_args!("leases: {}, {} of them overdue", leases.leased, leases.overdue));
+    }
     for zone in &status.zones {
         show_zone(paint, &status.owner, zone);
     }
-    for error in status.config_error.iter().chain(&status.source_errors) {
+    let errors = status.config_error.iter().chain(&status.store_error).chain(&status.leases.held);
+    for error in errors.chain(&status.source_errors) {
         output::line(format_args!("\n{}", paint.bad(error)));
     }
 }
