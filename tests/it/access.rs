@@ -13,21 +13,9 @@ use nix::unistd::getuid;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Authority, Certificate, Client, Daemon, JENKINS, Named, Reply, Settings, Workspace, assert_golden, bare, find,
-    free_address, request, run, send_local,
+    Authority, Client, Reply, Settings, Site, TOKEN, assert_golden, bare, find, free_address, grant, principal,
+    request, run, send_local, settings,
 };
-
-/// Tokens are their principals' names with this before it.
-const TOKEN: &str = "token-of-";
-
-fn principal(name: &str, lines: &str) -> String {
-    let hash = HEXLOWER.encode(&srvctl::api::hash(&format!("{TOKEN}{name}")));
-    format!("[[principal]]\nname = \"{name}\"\ntoken_sha256 = [\"{hash}\"]\n{lines}\n")
-}
-
-fn grant(services: &str, lines: &str) -> String {
-    format!("[[principal.grant]]\nservices = [\"{services}\"]\n{lines}\n")
-}
 
 fn principals() -> String {
     [
@@ -43,68 +31,6 @@ fn principals() -> String {
     .concat()
 }
 
-/// A daemon that listens, and those who signed its certificate and its clients'.
-struct Site {
-    named: Named,
-    workspace: Workspace,
-    servers: Authority,
-    clients: Authority,
-    address: SocketAddr,
-}
-
-impl Site {
-    fn new() -> Self {
-        let (named, address) = (Named::start(), free_address());
-        let workspace = Workspace::with(&settings(&named, address, &principals()));
-        workspace.write_service("jenkins.toml", JENKINS);
-        let site = Self { named, workspace, servers: Authority::new(), clients: Authority::new(), address };
-        site.write_certificate();
-        site.workspace.write_file("clients.pem", &site.clients.pem());
-        site
-    }
-
-    fn started() -> (Self, Daemon) {
-        let site = Self::new();
-        let mut daemon = site.workspace.daemon();
-        daemon.wait_in_sync();
-        (site, daemon)
-    }
-
-    fn write_certificate(&self) {
-        let Certificate { certificate, key } = self.servers.certify(&["127.0.0.1"]);
-        self.workspace.write_file("server.pem", &certificate);
-        self.workspace.write_file("server.key", &key);
-        let path = self.workspace.path().join("server.key");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn anybody(&self) -> Client {
-        Client::new(self.address, &self.servers, None)
-    }
-
-    fn client(&self, name: &str) -> Client {
-        self.anybody().bearer(&format!("{TOKEN}{name}"))
-    }
-
-    fn with_certificate(&self, certificate: &Certificate) -> Client {
-        Client::new(self.address, &self.servers, Some(certificate))
-    }
-
-    fn configure(&mut self, principals: &str) {
-        self.workspace.configure(&settings(&self.named, self.address, principals));
-    }
-
-    fn catalogue(&self) -> Value {
-        self.client("admin").get("/v1/catalogue").json()
-    }
-}
-
-fn settings(named: &Named, address: SocketAddr, principals: &str) -> Settings {
-    let files = "tls_cert_file = \"server.pem\"\ntls_key_file = \"server.key\"\nclient_ca_file = \"clients.pem\"\n";
-    let api = format!("listen = \"{address}\"\n{files}");
-    Settings { api, more: principals.to_owned(), ..Settings::for_server(named) }
-}
-
 fn offer(host: &str, address: &str) -> Value {
     json!({ "host": host, "port": 8080, "addresses": [address] })
 }
@@ -114,7 +40,7 @@ const DB: &str = "/v1/services/db/instances";
 
 #[test]
 fn a_team_changes_what_is_its_own_and_nothing_else() {
-    let (site, mut daemon) = Site::started();
+    let (site, mut daemon) = Site::started(&principals());
     let (team_a, team_b) = (site.client("team-a"), site.client("team-b"));
     assert_eq!(team_a.post(CI, &offer("h1.a", "192.0.2.1")).status, 200);
     assert_eq!(team_b.post(DB, &offer("h1.b", "192.0.2.2")).status, 200);
@@ -146,7 +72,7 @@ fn a_team_changes_what_is_its_own_and_nothing_else() {
 
 #[test]
 fn who_may_read_does_not_write_and_who_has_no_grant_sees_the_status() {
-    let (site, _daemon) = Site::started();
+    let (site, _daemon) = Site::started(&principals());
     assert_eq!(site.client("team-a").post(CI, &offer("h1.a", "192.0.2.1")).status, 200);
     let reader = site.client("reader");
     for path in ["/v1/services", "/v1/instances", "/v1/catalogue", "/v1/history", "/v1/services/ci-runner"] {
@@ -167,7 +93,7 @@ fn who_may_read_does_not_write_and_who_has_no_grant_sees_the_status() {
 
 #[test]
 fn nothing_but_the_health_is_told_without_credentials() {
-    let (site, daemon) = Site::started();
+    let (site, daemon) = Site::started(&principals());
     let (nobody, unknown) = (site.anybody(), site.anybody().bearer("unknown"));
     let document = serde_json::to_value(srvctl::api::openapi()).unwrap();
     let mut asked = vec![("GET".to_owned(), "/v1/openapi.json".to_owned()), ("GET".to_owned(), "/".to_owned())];
@@ -192,7 +118,7 @@ fn nothing_but_the_health_is_told_without_credentials() {
 
 #[test]
 fn a_client_certificate_is_as_good_as_a_token() {
-    let (site, mut daemon) = Site::started();
+    let (site, mut daemon) = Site::started(&principals());
     let path = "/v1/services/node-exporter/instances";
     let host1 = site.with_certificate(&site.clients.certify(&["other.example", "HOST1.example"]));
     assert_eq!(host1.post(path, &offer("host1", "192.0.2.1")).status, 200);
@@ -216,7 +142,7 @@ fn a_client_certificate_is_as_good_as_a_token() {
 
 #[test]
 fn sighup_takes_tokens_away_and_certificates_up_and_refuses_nobody() {
-    let (mut site, mut daemon) = Site::started();
+    let (mut site, mut daemon) = Site::started(&principals());
     let first = site.client("team-b").get("/v1/status");
     assert_eq!(first.status, 200);
     let (done, anybody) = (AtomicBool::new(false), site.anybody());
@@ -247,7 +173,7 @@ fn sighup_takes_tokens_away_and_certificates_up_and_refuses_nobody() {
 /// Who waits for DNS is told what is seen, and holds up nobody.
 #[test]
 fn a_request_that_waits_is_answered_when_the_configuration_changes() {
-    let mut site = Site::new();
+    let mut site = Site::new(&principals());
     // Nobody can be asked whether a change is seen.
     let blind = |site: &Site, principals: &str| Settings {
         verify: vec![free_address().to_string()],
@@ -273,7 +199,7 @@ fn a_request_that_waits_is_answered_when_the_configuration_changes() {
 
 #[test]
 fn a_port_that_somebody_else_has() {
-    let (mut site, mut daemon) = Site::started();
+    let (mut site, mut daemon) = Site::started(&principals());
     let taken = TcpListener::bind(free_address()).unwrap();
     let address = taken.local_addr().unwrap();
     site.workspace.configure(&settings(&site.named, address, &principals()));
@@ -304,7 +230,7 @@ fn a_port_that_somebody_else_has() {
 
 #[test]
 fn nobody_asks_more_often_than_they_may_and_no_more_at_once() {
-    let (site, _daemon) = Site::started();
+    let (site, _daemon) = Site::started(&principals());
     let replies: Vec<_> = (0..6).map(|_| site.client("hasty").get("/v1/status")).collect();
     let refused = replies.iter().find(|reply| reply.status != 200).expect("six requests at two per second");
     assert!(refused.problem(429).contains("hasty may ask 2 times per second"));
@@ -328,7 +254,7 @@ fn send_as(uid: u32, site: &Site, text: &str) -> Reply {
 
 #[test]
 fn a_user_on_the_socket_may_be_narrowed() {
-    let (mut site, mut daemon) = Site::started();
+    let (mut site, mut daemon) = Site::started(&principals());
     let socket = site.workspace.socket();
     let status = send_local(&socket, "POST", DB, Some(&offer("h9", "192.0.2.9")));
     assert_eq!(status.status, 200, "who may open the socket may do everything: {status:?}");
@@ -356,7 +282,7 @@ fn a_user_on_the_socket_may_be_narrowed() {
 
 #[test]
 fn a_token_of_srvctl_is_one() {
-    let (mut site, mut daemon) = Site::started();
+    let (mut site, mut daemon) = Site::started(&principals());
     let file = site.workspace.path().join("token");
     let out = file.to_str().unwrap();
     let made = bare(&["token", "--out", out]);
@@ -381,7 +307,7 @@ fn a_token_of_srvctl_is_one() {
 /// Who connects and says nothing does not hold up a reload.
 #[test]
 fn a_silent_connection_holds_up_nothing() {
-    let (site, mut daemon) = Site::started();
+    let (site, mut daemon) = Site::started(&principals());
     let silent = TcpStream::connect(site.address).unwrap();
     let before = site.anybody().get("/v1/health").certificate;
     site.write_certificate();
@@ -394,7 +320,7 @@ fn a_silent_connection_holds_up_nothing() {
 
 #[test]
 fn the_api_is_described_as_in_the_golden_file() {
-    let (site, _daemon) = Site::started();
+    let (site, _daemon) = Site::started(&principals());
     let served = site.client("nobody").get("/v1/openapi.json").json();
     let schemes = &served["components"]["securitySchemes"];
     assert_eq!((&schemes["bearer"]["scheme"], &schemes["mutualTLS"]["type"]), (&json!("bearer"), &json!("mutualTLS")));

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::{
-    Ansible, Answer, Authority, Daemon, FakeDaemon, NODE_EXPORTER, Named, Run, Settings, TlsFront, Workspace, bare,
+    Ansible, Answer, Daemon, FakeDaemon, NODE_EXPORTER, Named, Run, Settings, Site, TOKEN, Workspace, bare, grant,
+    principal,
 };
 
 const HOSTS: usize = 20;
@@ -226,34 +227,39 @@ fn what_goes_wrong_is_told_in_one_line() {
 
 #[test]
 fn a_busy_daemon_is_asked_again_and_a_remote_one_has_to_prove_who_it_is() {
-    let named = Named::start();
-    let workspace = Workspace::new(&named);
-    let mut daemon = workspace.daemon();
-    daemon.wait_in_sync();
+    let team = principal("team", &grant("jenkins", "hosts = [\"web.internal.local\"]"));
+    let (site, _daemon) = Site::started(&team);
+    let [server, ca_file, token_file] = site.asked_by("team");
     let ansible = Ansible::new();
-    let authority = Authority::new();
-    let front = TlsFront::start(&authority.certify(&["127.0.0.1"]), &workspace.socket());
-    let server = format!("https://{}", front.address());
-    let ca_file = ansible.write("ca.pem", &authority.pem());
     let busy = FakeDaemon::start(&[TOO_MANY, BUSY, MADE]);
     let crashing = FakeDaemon::start(&[Answer::Nothing, MADE]);
     let (busy, crashing) = (busy.socket(), crashing.socket());
     let absent = [("id", "web:80"), ("state", "absent")];
+    let (web, server, ca) = (("host", "web"), ("server", server.as_str()), ("ca_file", ca_file.as_str()));
+    let token = ("token_file", token_file.as_str());
+    let plain = server.1.replace("https", "http");
     let playbook = playbook(&[
         &[absent[0], absent[1], ("socket", path(&busy))],
         &[absent[0], absent[1], ("socket", path(&crashing))],
-        &[("host", "web"), ("port", "80"), ("server", &server), ("ca_file", &ca_file)],
-        &[("host", "web"), ("port", "81"), ("server", &server)],
-        &[("host", "web"), ("port", "82"), ("server", &server.replace("https", "http"))],
+        &[web, ("port", "80"), server, ca, token],
+        &[web, ("port", "81"), server, ca],
+        &[web, ("port", "82"), server, token],
+        &[web, ("port", "83"), ("server", &plain), token],
+        &[("host", "db"), ("port", "84"), server, ca, token],
     ]);
     let playbook = ansible.write("remote.yml", &playbook);
-    let run = ansible.play(&["-i", "localhost,", "-c", "local", &playbook]).succeeded();
+    let run = ansible.play(&["-i", "localhost,", "-c", "local", "-vvv", &playbook]).succeeded();
     // The lost request may have made the change, so that counts as one; so does the registration over TLS.
-    run.says(&["ok=5 ", "changed=2 ", "ignored=2 "]).says(&[
+    let run = run.says(&["ok=7 ", "changed=2 ", "ignored=4 "]).says(&[
         "is not valid: unable to get local issuer certificate; `ca_file` names the certificates to trust",
         "`server` is https://HOST:PORT and nothing more, not http://",
+        "give a token",
+        "team may not name the host `db.internal.local.` in the service",
     ]);
-    assert_eq!(records(&named), ["_jenkins._tcp.internal.local. 300 IN SRV 0 0 80 web.internal.local."]);
+    assert!(!run.text().contains(TOKEN), "{}", run.text());
+    let mine: Vec<_> = records(&site.named).into_iter().filter(|record| record.contains(" web.")).collect();
+    assert_eq!(mine, ["_jenkins._tcp.internal.local. 300 IN SRV 0 0 80 web.internal.local."]);
+    assert!(!site.named.zone_text().iter().any(|record| record.contains(" db.")));
 }
 
 #[test]

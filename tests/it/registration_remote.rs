@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -16,7 +17,9 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use crate::support::{Authority, Certificate, Output, bare, free_address, runtime};
+use crate::support::{
+    Authority, Certificate, Output, Site, TOKEN as TEAM_TOKEN, bare, free_address, grant, principal, runtime,
+};
 
 const TOKEN: &str = "s3cret-t0ken";
 
@@ -132,4 +135,43 @@ fn a_client_shows_its_certificate_when_it_has_one() {
     assert!(output.code == 1 && output.stderr.contains("it wants a client certificate: "), "{output:?}");
     let output = elsewhere.list("localhost", &authority, &[&certificate, &certificate]);
     assert!(output.code == 1 && output.stderr.contains("client.pem holds no private key"), "{output:?}");
+}
+
+/// The commands of a team on its own machine, and of one that may only look.
+#[test]
+fn a_team_registers_over_tls_what_is_theirs() {
+    let team = principal("team", &grant("ci-*", "hosts = [\"*.a.internal.local\"]"));
+    let (site, _daemon) = Site::started(&(team + &principal("reader", &grant("*", "access = \"read\""))));
+    let ask = |name: &str, code: i32, arguments: &[&str]| {
+        let [server, ca_file, token_file] = site.asked_by(name);
+        let remote = ["--server", &server, "--ca-file", &ca_file, "--token-file", &token_file];
+        let output = bare(&[arguments, &remote].concat());
+        assert_eq!(output.code, code, "{arguments:?}: {output:?}");
+        assert!(!format!("{output:?}").contains(TEAM_TOKEN), "{output:?}");
+        output
+    };
+    let on_host = ["--host", "r1.a", "--port", "9100"];
+    let register = |service| [&["register", service][..], &on_host, &["--address", "10.0.0.1", "--wait"]].concat();
+    let done = ask("team", 0, &register("ci-runner"));
+    assert!(
+        done.stdout.starts_with("registered r1.a.internal.local:9100 in _ci-runner._tcp.internal.local."),
+        "{done:?}"
+    );
+    assert!(site.named.zone_text().iter().any(|line| line.ends_with(" SRV 0 0 9100 r1.a.internal.local.")));
+    let denied = ask("team", 1, &register("db"));
+    assert!(denied.stderr.contains("team may not change the service `_db._tcp.internal.local.`"), "{denied:?}");
+    let denied = ask("reader", 1, &[&["deregister", "ci-runner"][..], &on_host].concat());
+    assert!(denied.stderr.contains("reader may not change the service"), "{denied:?}");
+    assert!(ask("reader", 0, &["list"]).stdout.contains("r1.a.internal.local:9100"));
+    let history = ask("reader", 0, &["history", "ci-runner"]);
+    assert!(history.stdout.contains("team"), "{history:?}");
+    let [server, ca_file, token_file] = site.asked_by("team");
+    let run = ["run", "ci-job", "--host", "r1.a", "--port", "9101", "--wait", "--server", &server];
+    let seen = ["--", "sh", "-c", "kill -0 $PPID"];
+    let ended = bare(&[&run[..], &["--ca-file", &ca_file, "--token-file", &token_file], &seen].concat());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let history = ask("reader", 0, &["history", "ci-job", "--json"]);
+    let events: Value = serde_json::from_str(&history.stdout).unwrap();
+    let actions: Vec<_> = events["events"].as_array().unwrap().iter().map(|event| event["action"].clone()).collect();
+    assert_eq!(actions, ["deregister", "register"]);
 }

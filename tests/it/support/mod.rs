@@ -20,8 +20,8 @@ mod program;
 mod prometheus;
 mod proxy;
 mod scene;
+mod site;
 mod srvctl;
-mod tls_front;
 mod told;
 
 pub(crate) use ansible::{Ansible, Run};
@@ -44,6 +44,6 @@ pub(crate) use program::{Output, find, run};
 pub(crate) use prometheus::Prometheus;
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use scene::Scene;
+pub(crate) use site::{Site, TOKEN, grant, principal, settings};
 pub(crate) use srvctl::{Settings, Workspace, bare, strings};
-pub(crate) use tls_front::TlsFront;
 pub(crate) use told::{ALWAYS_STEPS, Told, notifies, notify_listen, transfers};
