@@ -52,7 +52,7 @@ fn silence(pattern: &str) -> String {
 
 pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     let mut report = Report { ok: true, zones: 0, services: 0, instances: 0, warnings: Vec::new(), errors: Vec::new() };
-    match load::all(flag) {
+    match load::files(flag) {
         Ok(loaded) => {
             let catalogue = loaded.catalogue();
             report.services = catalogue.len();

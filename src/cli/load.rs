@@ -8,7 +8,7 @@ use crate::config::{self, Config};
 use crate::daemon::registered::Registered;
 use crate::model::{Catalogue, Diagnostic};
 use crate::reconcile::Desired;
-use crate::store::FILE;
+use crate::store::{FILE, StoreError};
 
 /// The configuration.
 pub(super) fn config(flag: Option<PathBuf>) -> Result<Config, Exit> {
@@ -36,12 +36,24 @@ impl Loaded {
     }
 }
 
+/// Configuration and service files, without what is registered, or everything that is wrong with either.
+pub(super) fn files(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
+    with(flag, |config, catalogue, silent| Ok(Registered::nothing(config, catalogue, silent)))
+}
+
 /// Configuration and services, or everything that is wrong with either.
-pub(super) fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
+fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
+    with(flag, Registered::read)
+}
+
+fn with(
+    flag: Option<PathBuf>,
+    read: impl FnOnce(&Config, Catalogue, &[String]) -> Result<Registered, StoreError>,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let config = config::load(&config::locate(flag))?;
     let snapshot = crate::sources::read(&config.services, &config.zone_names());
     let catalogue = snapshot.catalogue()?;
-    let registered = Registered::read(&config, catalogue, &snapshot.silent).map_err(|error| {
+    let registered = read(&config, catalogue, &snapshot.silent).map_err(|error| {
         let file = config.daemon.state_dir.join(FILE);
         vec![Diagnostic::about_file(&*file.to_string_lossy(), error.to_string())]
     })?;

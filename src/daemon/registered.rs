@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::model::{Catalogue, Name};
 use crate::reconcile::registry::Registry;
 use crate::reconcile::{Desired, MissingSource, Reconciler, desired};
-use crate::store::{self, StoreError};
+use crate::store::{self, Contents, StoreError};
 
 /// What is desired, from service files and from what is registered.
 #[derive(Debug, Clone)]
@@ -36,15 +36,25 @@ impl Registered {
         // The number first: what comes between the two is read twice rather than never.
         let last_event = store::last_event(state_dir)?;
         let contents = store::read(state_dir)?;
+        Ok(Self { last_event, ..Self::of(config, files, silent, contents.as_ref()) })
+    }
+
+    /// The service files alone.
+    pub fn nothing(config: &Config, files: Catalogue, silent: &[String]) -> Self {
+        Self::of(config, files, silent, None)
+    }
+
+    fn of(config: &Config, files: Catalogue, silent: &[String], contents: Option<&Contents>) -> Self {
         let silent: Vec<_> = silent.iter().cloned().map(MissingSource::Files).collect();
-        let is_new = |zone: &Name| contents.as_ref().is_some_and(|contents| !contents.confirmed.contains(zone));
+        let is_new = |zone: &Name| contents.is_some_and(|contents| !contents.confirmed.contains(zone));
         let new = |zone: &Name| is_new(zone).then_some(MissingSource::NewRegistrations);
         let of_zone = |zone: &Name| silent.iter().cloned().chain(new(zone)).collect();
         let missing = config.zones.iter().map(|zone| of_zone(&zone.name)).collect();
         let mut registry = Registry::default();
-        contents.iter().flat_map(|contents| &contents.edits).for_each(|edit| registry.enact(edit));
+        contents.into_iter().flat_map(|contents| &contents.edits).for_each(|edit| registry.enact(edit));
         let catalogue = merged(&files, &registry);
-        Ok(Self { config: Arc::new(config.clone()), files: Arc::new(files), registry, last_event, catalogue, missing })
+        let (config, files) = (Arc::new(config.clone()), Arc::new(files));
+        Self { config, files, registry, last_event: None, catalogue, missing }
     }
 
     /// Every service, from files and registrations.
