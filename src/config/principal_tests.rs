@@ -56,7 +56,7 @@ fn reads_every_key_of_a_principal() {
     assert_eq!(team.users, [0, 4_294_000_000, 4_294_000_001]);
     let service = |name: &str| ServiceKey { name: name.into(), proto: "tcp".into(), zone: "z".parse().unwrap() };
     let own = &"a.devops.z".parse().unwrap();
-    assert!(team.principal.may_place(&service("ci-x"), own) && team.principal.may(Access::Read, &service("db")));
+    assert!(team.principal.may_place(&service("ci-x"), own, None) && team.principal.may(Access::Read, &service("db")));
     assert!(!team.principal.may(Access::Write, &service("db")));
     assert!(operators.principal.is_unrestricted());
     assert_eq!(operators.rate, Some(defaults::RATE));

@@ -71,9 +71,10 @@ impl Grant {
         self.covers_zone(&service.zone) && self.services.iter().any(|pattern| pattern.matches(&service.name))
     }
 
-    fn covers_host(&self, host: &Name) -> bool {
+    /// `zone` is the managed zone that the host lies in.
+    fn covers_host(&self, host: &Name, zone: Option<&Name>) -> bool {
         let text = host.without_final_dot();
-        self.hosts.iter().any(|pattern| pattern.matches(&text))
+        zone.is_none_or(|zone| self.covers_zone(zone)) && self.hosts.iter().any(|pattern| pattern.matches(&text))
     }
 }
 
@@ -97,14 +98,21 @@ impl Principal {
         self.any(|grant| grant.access >= access && grant.covers_service(service))
     }
 
-    /// Whether they may name a host as an instance of a service, in one and the same grant.
-    pub fn may_place(&self, service: &ServiceKey, host: &Name) -> bool {
-        self.any(|grant| grant.access == Access::Write && grant.covers_service(service) && grant.covers_host(host))
+    /// Whether they may name a host as an instance of a service, in one and the same grant. `zone` is the managed zone
+    /// that the host lies in, where its addresses are published.
+    pub fn may_place(&self, service: &ServiceKey, host: &Name, zone: Option<&Name>) -> bool {
+        let covers = |grant: &Grant| grant.covers_service(service) && grant.covers_host(host, zone);
+        self.any(|grant| grant.access == Access::Write && covers(grant))
     }
 
     /// Whether a host is theirs to change.
-    pub fn has_host(&self, host: &Name) -> bool {
-        self.any(|grant| grant.access == Access::Write && grant.covers_host(host))
+    pub fn has_host(&self, host: &Name, zone: Option<&Name>) -> bool {
+        self.any(|grant| grant.access == Access::Write && grant.covers_host(host, zone))
+    }
+
+    /// Whether there is anything that they may change.
+    pub fn may_write(&self) -> bool {
+        self.any(|grant| grant.access == Access::Write)
     }
 
     /// Whether they may see everything.
@@ -172,12 +180,20 @@ mod tests {
         let grants = [grant("ci-*", "ci*.internal.local", Access::Write), grant("*", "*", Access::Read)];
         let team = Principal { name: "team".into(), grants: Some(grants.into()) };
         let (own, other) = (key("ci-runner", &zone), key("db", &zone));
-        assert!(team.may(Access::Write, &own) && team.may_place(&own, &host("ci1.internal.local")));
+        let sub = host("sub.internal.local");
+        assert!(team.may(Access::Write, &own) && team.may_place(&own, &host("ci1.internal.local"), Some(&zone)));
+        assert!(!team.may_place(&own, &host("ci1.sub.internal.local"), Some(&sub)), "another zone's host");
+        assert!(!team.has_host(&host("ci1.sub.internal.local"), Some(&sub)) && team.may_write());
         assert!(team.may(Access::Read, &other) && !team.may(Access::Write, &other));
-        assert!(!team.may_place(&own, &host("db1.internal.local")) && !team.has_host(&host("db1.internal.local")));
+        assert!(
+            !team.may_place(&own, &host("db1.internal.local"), None)
+                && !team.has_host(&host("db1.internal.local"), None)
+        );
         assert!(!team.may(Access::Read, &key("ci-runner", &host("other.local"))));
         let root = Principal::unrestricted("root");
-        assert!(root.may(Access::Write, &other) && root.may_place(&other, &host("x.y")) && root.sees_all());
+        assert!(
+            root.may(Access::Write, &other) && root.may_place(&other, &host("x.y"), Some(&zone)) && root.sees_all()
+        );
         assert!(!team.sees_all() && !team.is_unrestricted());
     }
 }

@@ -27,6 +27,18 @@ pub struct Circumstances<'a> {
     pub zones: &'a [ZonePolicy],
 }
 
+impl Circumstances<'_> {
+    /// The managed zone that a host lies in.
+    fn zone_of(&self, host: &Name) -> Option<&Name> {
+        let around = self.zones.iter().map(|zone| &zone.name).filter(|zone| host.is_within(zone));
+        around.max_by_key(|zone| zone.len())
+    }
+
+    fn has_host(&self, host: &Name) -> bool {
+        self.who.has_host(host, self.zone_of(host))
+    }
+}
+
 /// What a request comes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
@@ -82,7 +94,7 @@ impl Registry {
             Request::Renew { service, id } => {
                 permit_change(at.who, service)?;
                 let found = self.instance(service, id).cloned().ok_or_else(|| not_registered(service, id))?;
-                permit_host(at.who, service, &found.offer.host)?;
+                permit_host(at, service, &found.offer.host)?;
                 let edit = renewal(Key { service, id }, &found, at);
                 Ok(self.made_of(Action::Register, found, edit))
             }
@@ -149,10 +161,10 @@ impl Registry {
     ) -> Result<Option<Edit>, Refused> {
         let Key { service, id } = key;
         permit_change(at.who, service)?;
-        permit_host(at.who, service, &offer.host)?;
+        permit_host(at, service, &offer.host)?;
         let found = self.instance(service, id);
         if let Some(found) = found {
-            permit_host(at.who, service, &found.offer.host)?;
+            permit_host(at, service, &found.offer.host)?;
         }
         meets(expected, found.map(|found| found.revision), id.as_str())?;
         if id.endpoint().is_some() && *id != InstanceId::of(&offer.host, offer.port) {
@@ -203,7 +215,7 @@ impl Registry {
             let listed = listed_id(at.files, key);
             return Err(listed.map_or_else(|| not_registered(service, id), |place| in_file(service, id, place)));
         };
-        permit_host(at.who, service, &found.offer.host)?;
+        permit_host(at, service, &found.offer.host)?;
         meets(expected, Some(found.revision), id.as_str())?;
         let mut offer = found.offer.clone();
         offer.priority = amendment.priority.unwrap_or(offer.priority);
@@ -233,7 +245,11 @@ impl Registry {
         let Some(found) = found else {
             return listed_id(at.files, key).map_or(Ok(None), |place| Err(in_file(service, id, place)));
         };
-        permit_host(at.who, service, &found.offer.host)?;
+        let is_overdue = found.due.is_some_and(|due| due < at.clock);
+        if expected == Expected::Overdue && !is_overdue {
+            return Ok(None);
+        }
+        permit_host(at, service, &found.offer.host)?;
         let (service, id) = (service.clone(), id.clone());
         Ok(Some(Edit::Instance { service, id, before: Some(Arc::clone(found)), after: None }))
     }
@@ -368,10 +384,10 @@ impl Registry {
         let of_files = at.files.values().flat_map(|service| &service.instances);
         let shares = |instance: &&Instance| instance.addresses.iter().any(|address| offer.addresses.contains(address));
         let mut of_files = of_files.filter(shares).filter(|instance| instance.host != offer.host);
-        let others = of_files.find(|instance| !at.who.has_host(&instance.host));
+        let others = of_files.find(|instance| !at.has_host(&instance.host));
         let registered =
             offer.addresses.iter().filter_map(|address| self.addresses.get(address)).flat_map(|hosts| hosts.keys());
-        let mut registered = registered.filter(|host| **host != offer.host && !at.who.has_host(host));
+        let mut registered = registered.filter(|host| **host != offer.host && !at.has_host(host));
         match others.map(|instance| &instance.host).or_else(|| registered.next()) {
             None => Ok(()),
             Some(host) => Err(Refused::Denied(format!(
@@ -440,16 +456,16 @@ fn permit_change(who: &Principal, service: &ServiceKey) -> Result<(), Refused> {
     Err(Refused::Denied(format!("{} may not change the service `{service}`", who.name)))
 }
 
-fn permit_host(who: &Principal, service: &ServiceKey, host: &Name) -> Result<(), Refused> {
-    if who.may_place(service, host) {
+fn permit_host(at: Circumstances<'_>, service: &ServiceKey, host: &Name) -> Result<(), Refused> {
+    if at.who.may_place(service, host, at.zone_of(host)) {
         return Ok(());
     }
-    Err(Refused::Denied(format!("{} may not name the host `{host}` in the service `{service}`", who.name)))
+    Err(Refused::Denied(format!("{} may not name the host `{host}` in the service `{service}`", at.who.name)))
 }
 
 fn meets(expected: Expected, found: Option<u64>, what: &str) -> Result<(), Refused> {
     match (expected, found) {
-        (Expected::Anything, _) | (Expected::Absent, None) => Ok(()),
+        (Expected::Anything | Expected::Overdue, _) | (Expected::Absent, None) => Ok(()),
         (Expected::Revision(expected), Some(found)) if expected == found => Ok(()),
         (Expected::Absent, Some(found)) => {
             Err(Refused::Unexpected(format!("{what} is there already, in revision {found}")))

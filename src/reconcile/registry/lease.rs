@@ -8,9 +8,10 @@
 //! and when more have run out, all of them stay until they are renewed or a person deregisters them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Registry;
-use crate::model::{Edit, InstanceId, Name, ServiceKey};
+use crate::model::{Edit, InstanceId, Name, Registration, ServiceKey};
 use crate::reconcile::ZonePolicy;
 
 /// Over so many seconds of the service clock the ended leases are counted together.
@@ -86,6 +87,18 @@ impl Registry {
             }
         }
         expiry
+    }
+
+    /// Gives every lease that has run out another term. Whoever opens the book does not know whether they could have been
+    /// renewed: their zone may not have been managed.
+    pub fn renew_overdue(&mut self, clock: u64) {
+        let overdue: Vec<_> = self.overdue(clock, 0).map(|(service, id)| (service.clone(), id.clone())).collect();
+        for (service, id) in overdue {
+            let Some(before) = self.instance(&service, &id).cloned() else { continue };
+            let due = before.offer.lease.map(|lease| clock + u64::from(lease));
+            let after = Some(Arc::new(Registration { due, ..Registration::clone(&before) }));
+            self.enact(&Edit::Instance { service, id, before: Some(before), after });
+        }
     }
 
     /// Forgets that leases ended, since it could not be made durable.

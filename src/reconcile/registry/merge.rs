@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::listed;
 use super::{Registered, Registry};
 use crate::model::rules;
-use crate::model::{Instance, Place, Registration, Service, ServiceKey, Settings};
+use crate::model::{Instance, Offer, Place, Registration, Service, ServiceKey, Settings};
 
 impl Registry {
     /// The service that is in force; none when nobody offers it.
@@ -25,9 +25,14 @@ impl Registry {
         let place = service.place.clone();
         for registration in registered.instances.values() {
             let offer = &registration.offer;
-            // The API refuses to register what a file has, but the file may have come later.
+            // The API refuses to register what a file has, but the file may have come later. Then the file says how it is
+            // offered; an address that it does not speak of stays.
             if file.and_then(|file| listed(file, &offer.host, offer.port.get())).is_none() {
                 instances.push(instance(registration, &place));
+            } else if let Some(there) = instances.iter_mut().find(|there| is_at(there, offer))
+                && there.addresses.is_empty()
+            {
+                there.addresses = offer.addresses.iter().copied().collect();
             }
         }
         instances.sort_by(|one, other| one.host.cmp(&other.host));
@@ -65,6 +70,10 @@ fn empty(key: &ServiceKey, settings: Settings) -> Service {
     let Settings { ttl, shards, metadata } = settings;
     let place = Place { file: "registered".into(), line: 0, column: 0 };
     Service { key: key.clone(), ttl, metadata, shards, instances: Vec::new(), place }
+}
+
+fn is_at(instance: &Instance, offer: &Offer) -> bool {
+    instance.port == offer.port && instance.host == offer.host
 }
 
 fn instance(registration: &Registration, place: &Place) -> Instance {

@@ -104,6 +104,8 @@ pub enum Expected {
     Absent,
     /// What is there has this revision.
     Revision(u64),
+    /// Its lease has run out; otherwise there is nothing to do.
+    Overdue,
 }
 
 /// What is asked for, checked against every rule that does not depend on what is registered.

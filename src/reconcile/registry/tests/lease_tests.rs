@@ -175,3 +175,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_opens_the_book_gives_what_ran_out_another_term() {
+    let mut world = leases(3);
+    world.clock += 10;
+    world.outcomes([(renew("s0", "a"), "renewed")]);
+    world.clock += 25;
+    world.registry.renew_overdue(world.clock);
+    assert_eq!(world.instance("s0", "a").due, Some(1_040), "what has not run out stays");
+    assert_eq!(world.instance("s1", "a").due, Some(1_065));
+    assert_eq!(world.registry.overdue(world.clock, 0).count(), 0);
+}
+
+#[test]
+fn who_was_renewed_meanwhile_does_not_go_as_overdue() {
+    let mut world = leases(2);
+    world.clock += 31;
+    world.outcomes([(renew("s0", "a"), "renewed")]);
+    world.outcomes([
+        (deregister_if(Expected::Overdue, "s0", "a"), "same"),
+        (deregister_if(Expected::Overdue, "s1", "a"), "gone"),
+    ]);
+}

@@ -95,3 +95,14 @@ fn metadata_of_all_sources_fits_into_one_record() {
     assert_eq!(crate::model::rules::metadata(&service.metadata), Ok(()));
     assert!(many('s').keys().all(|key| service.metadata.contains_key(key)), "what was said of the service is left out");
 }
+
+#[test]
+fn a_file_that_does_not_speak_of_addresses_takes_none_away() {
+    let registered =
+        [register("web", "a", addressed("h1", "10.0.0.1")), register("web", "b", addressed("h2", "10.0.0.2"))];
+    let world = World::new().having(registered);
+    let world = world.with_file(in_file("web", &[("h1", None), ("h2", Some("10.0.0.9"))]));
+    let service = in_force(&world, "web");
+    let addresses: Vec<_> = service.instances.iter().map(|instance| instance.addresses[0].to_string()).collect();
+    assert_eq!(addresses, ["10.0.0.1", "10.0.0.9"]);
+}
