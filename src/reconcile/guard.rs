@@ -237,11 +237,18 @@ impl After<'_> {
         if is_marker(change) {
             return 0;
         }
-        if change.key.record_type != RecordType::SRV {
-            return size(change.before.as_ref()).saturating_sub(size(change.after.as_ref()));
-        }
+        // Where something may have gone missing, nothing counts as come in its place.
+        let is_missing = !self.0.desired().missing_sources.is_empty();
         let (gone, mut new) = change.operations();
-        let mut unreplaced: Vec<_> = gone.into_iter().filter(|gone| !takes_place(&mut new, gone)).collect();
+        match change.key.record_type {
+            RecordType::SRV => {}
+            RecordType::A | RecordType::AAAA if is_missing => return gone.len(),
+            _ => return size(change.before.as_ref()).saturating_sub(size(change.after.as_ref())),
+        }
+        let is_replaced = |new: &mut Vec<&Rdata>, gone: &Rdata| {
+            if is_missing { new.iter().any(|new| verdict::is_same_endpoint(new, gone)) } else { takes_place(new, gone) }
+        };
+        let mut unreplaced: Vec<_> = gone.into_iter().filter(|gone| !is_replaced(&mut new, gone)).collect();
         if !unreplaced.is_empty() {
             let elsewhere = self.other_shards(&change.key);
             unreplaced.retain(|gone| !elsewhere.iter().any(|set| has_instance(set, gone)));

@@ -247,3 +247,22 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_may_have_gone_missing_is_replaced_by_nothing_else() {
+    let srv = |port: u16, weight: u16| Rdata::srv(&crate::model::Srv { priority: 0, weight, port, target: host(1) });
+    let name: Name = "_web._tcp.internal.local".parse().unwrap();
+    let wish = |rdata: Rdata, missing: bool| {
+        let mut desired = desired([1]);
+        let set = Rrset::new(300, [rdata]).unwrap();
+        desired.fixed.insert(name.clone(), BTreeMap::from([(RecordType::SRV, set)]));
+        desired.missing_sources = missing.then_some(MissingSource::NewRegistrations).into_iter().collect();
+        desired
+    };
+    let live = zone(1..2);
+    let live = apply(&live, &judge(&wish(srv(80, 1), false), &live, 100, None).updates);
+    assert!(judge(&wish(srv(81, 1), false), &live, 100, None).held.is_none(), "another port is a change");
+    let held = judge(&wish(srv(81, 1), true), &live, 100, None).held.unwrap();
+    assert_eq!((held.removed, held.reasons), (1, vec![HoldReason::MissingSource(MissingSource::NewRegistrations)]));
+    assert!(judge(&wish(srv(80, 2), true), &live, 100, None).held.is_none(), "another weight is one all the same");
+}
