@@ -35,6 +35,25 @@ impl Manner {
     }
 }
 
+/// How an instance is to be deregistered.
+#[derive(Debug, Clone, Copy, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Leaving {
+    /// Change nothing, and say what would be changed.
+    pub(super) dry_run: bool,
+    /// Answer when the change is seen in DNS, or after so many seconds (at most 300).
+    pub(super) wait: Option<u64>,
+    /// Only if its lease has run out.
+    pub(super) overdue: bool,
+}
+
+impl Leaving {
+    pub(super) fn manner(self) -> Manner {
+        Manner { dry_run: self.dry_run, wait: self.wait }
+    }
+}
+
 /// Which part of a list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]

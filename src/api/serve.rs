@@ -1,9 +1,11 @@
 //! Connections, whatever they come over: each is served by itself, and finished when the daemon stops.
 
+use std::collections::HashMap;
 use std::future::{Future, poll_fn, ready};
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -47,11 +49,11 @@ pub async fn serve(
     access: Arc<Access>,
     stop: watch::Receiver<bool>,
 ) {
-    let connections = Connections::new(served(Site { backend, access }), stop, MAX_CONNECTIONS);
+    let connections = Connections::new(served(Site::new(backend, access)), stop, MAX_CONNECTIONS);
     let next = |accepted: io::Result<(UnixStream, _)>| accepted.and_then(|(stream, _)| Ok((local(&stream)?, stream)));
     accept(connections, |context| {
         let accepted = listener.poll_accept(context).map(next);
-        accepted.map_ok(|known| ready(Some(known)))
+        accepted.map_ok(|(peer, stream)| ready(Some((peer, stream, Seat::default()))))
     })
     .await;
 }
@@ -61,7 +63,7 @@ pub async fn serve(
 pub(super) async fn accept<P, H, S>(mut connections: Connections, mut poll: P)
 where
     P: FnMut(&mut Context<'_>) -> Poll<io::Result<H>>,
-    H: Future<Output = Option<(Peer, S)>> + Send + 'static,
+    H: Future<Output = Option<(Peer, S, Seat)>> + Send + 'static,
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let mut stop = connections.stop.clone();
@@ -101,6 +103,44 @@ pub(super) struct Connections {
 /// Room for one connection.
 pub(super) type Room = tokio::sync::OwnedSemaphorePermit;
 
+/// How many connections each address has.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seats(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection of an address, given back when dropped; of nobody in particular by default.
+#[derive(Debug, Default)]
+pub(super) struct Seat(Option<(Seats, IpAddr)>);
+
+impl Seats {
+    /// A seat for one more connection; none when the address has `most`.
+    pub(super) fn take(&self, address: IpAddr, most: usize) -> Option<Seat> {
+        let mut taken = self.lock();
+        let count = taken.entry(address).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Seat(Some((self.clone(), address))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some((seats, address)) = &self.0 else { return };
+        let mut taken = seats.lock();
+        let left = taken.get(address).map_or(0, |count| count - 1);
+        if left == 0 {
+            taken.remove(address);
+        } else {
+            taken.insert(*address, left);
+        }
+    }
+}
+
 impl Connections {
     pub(super) fn new(routes: Router, stop: watch::Receiver<bool>, most: usize) -> Self {
         Self { routes, stop, permits: Arc::new(Semaphore::new(most)), running: JoinSet::new() }
@@ -113,8 +153,11 @@ impl Connections {
     }
 
     /// Serves a connection that `handshake` makes; none when it comes to nothing.
-    pub(super) fn start<S>(&mut self, handshake: impl Future<Output = Option<(Peer, S)>> + Send + 'static, room: Room)
-    where
+    pub(super) fn start<S>(
+        &mut self,
+        handshake: impl Future<Output = Option<(Peer, S, Seat)>> + Send + 'static,
+        room: Room,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (routes, mut stop) = (self.routes.clone(), self.stop.clone());
@@ -127,8 +170,9 @@ impl Connections {
                 made = handshake => made,
                 () = late => None,
             };
-            if let Some((peer, stream)) = made {
+            if let Some((peer, stream, seat)) = made {
                 connection(stream, routes.layer(Extension(peer)), stop).await;
+                drop(seat);
             }
             drop(room);
         });

@@ -21,13 +21,15 @@ use webpki::EndEntityCert;
 use super::access::{Access, Peer};
 use super::backend::Backend;
 use super::routes::{Site, served};
-use super::serve::{Connections, accept};
+use super::serve::{Connections, Seat, Seats, accept};
 use super::socket::ListenError;
 
 /// How long a client may take to show who it is.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 /// Connections at once, fewer than the socket has: nobody over TCP takes the descriptors that name servers need.
 const MAX_CONNECTIONS: usize = 512;
+/// Connections of one address at once, so that nobody keeps all others out.
+const MAX_PER_ADDRESS: usize = 64;
 /// What clients that know HTTP/2 are told.
 const ALPN: &[u8] = b"http/1.1";
 
@@ -138,11 +140,14 @@ pub async fn serve_tls(
     access: Arc<Access>,
     stop: watch::Receiver<bool>,
 ) {
-    let acceptor = TlsAcceptor::from(tls.config);
-    let connections = Connections::new(served(Site { backend, access }), stop, MAX_CONNECTIONS);
+    let (acceptor, seats) = (TlsAcceptor::from(tls.config), Seats::default());
+    let connections = Connections::new(served(Site::new(backend, access)), stop, MAX_CONNECTIONS);
     accept(connections, |context| {
         let accepted = listener.poll_accept(context);
-        accepted.map_ok(|(stream, address)| handshake(acceptor.clone(), stream, address))
+        accepted.map_ok(|(stream, address)| {
+            let seat = seats.take(address.ip(), MAX_PER_ADDRESS);
+            handshake(acceptor.clone(), stream, address, seat)
+        })
     })
     .await;
 }
@@ -152,12 +157,17 @@ async fn handshake(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     address: SocketAddr,
-) -> Option<(Peer, TlsStream<TcpStream>)> {
+    seat: Option<Seat>,
+) -> Option<(Peer, TlsStream<TcpStream>, Seat)> {
+    let Some(seat) = seat else {
+        tracing::debug!(peer = %address, "more than {MAX_PER_ADDRESS} connections from one address");
+        return None;
+    };
     let _ = stream.set_nodelay(true);
     match timeout(HANDSHAKE_LIMIT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first).map(names);
-            Some((Peer::Remote { address, certificate: certificate.unwrap_or_default().into() }, stream))
+            Some((Peer::Remote { address, certificate: certificate.unwrap_or_default().into() }, stream, seat))
         }
         Ok(Err(error)) => {
             say(address, &error);

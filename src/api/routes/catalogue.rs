@@ -1,9 +1,10 @@
 //! Everything that is registered, and what became of it.
 
 use axum::Json;
+use tokio::task::spawn_blocking;
 
 use super::listing::document;
-use super::{Caller, Failure, may_read, service};
+use super::{Caller, Failure, Importing, may_read, service};
 use crate::api::problem::Problem;
 use crate::api::query::{Asked, Body, ImportManner, Lines};
 use crate::api::types::{Events, Imported};
@@ -14,7 +15,7 @@ use crate::reconcile::registry::{Document, check_import};
 #[utoipa::path(get, path = "/v1/catalogue", responses((status = 200, body = Document)))]
 pub(super) async fn export(Caller { site, who }: Caller) -> Json<Document> {
     let mut exported = Document::default();
-    site.backend.view(&mut |view| exported = document(view, &who));
+    site.backend.view(&mut |view| exported = document(view, &who, site.backend.zones()));
     Json(exported)
 }
 
@@ -29,20 +30,26 @@ pub(super) async fn export(Caller { site, who }: Caller) -> Json<Document> {
         (status = 403, body = Problem),
         (status = 409, body = Problem),
         (status = 422, body = Problem),
+        (status = 429, body = Problem, description = "Another import is under way"),
         (status = 503, body = Problem)
     )
 )]
 pub(super) async fn import(
     Caller { site, who }: Caller,
     Asked(manner): Asked<ImportManner>,
+    importing: Importing,
     Body(document): Body<Document>,
 ) -> Result<Json<Imported>, Failure> {
-    let request = check_import(&document, manner.replace, site.backend.zones())?;
+    let zones = site.backend.zones().to_vec();
+    // So many names take a while.
+    let checked = spawn_blocking(move || check_import(&document, manner.replace, &zones)).await;
+    let request = checked.map_err(|error| Problem::failed(error.to_string()))??;
     let made = site.backend.make(who, request, manner.dry_run).await?;
     let is_removal =
         |edit: &&Edit| matches!(edit, Edit::Instance { after: None, .. } | Edit::Service { after: None, .. });
     let removed = made.edits.iter().filter(is_removal).count();
     let written = made.edits.iter().filter(|edit| !edit.is_renewal()).count() - removed;
+    drop(importing);
     Ok(Json(Imported { changed: made.changed(), dry_run: manner.dry_run, written, removed }))
 }
 

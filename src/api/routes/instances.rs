@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Caller, Failure, Site, instance, listing, may_read, service};
 use crate::api::backend::Goal;
 use crate::api::problem::Problem;
-use crate::api::query::{Asked, Body, Condition, Manner, Page, etag};
+use crate::api::query::{Asked, Body, Condition, Leaving, Manner, Page, etag};
 use crate::api::types::{Changed, InstanceView, Instances, Verified};
 use crate::model::rules::Refusal;
 use crate::model::{InstanceId, Name, Outcome, ServiceKey};
@@ -163,7 +163,7 @@ pub(super) async fn set(
 #[utoipa::path(
     delete,
     path = "/v1/services/{service}/instances/{id}",
-    params(("service" = String, Path), ("id" = String, Path), Manner),
+    params(("service" = String, Path), ("id" = String, Path), Leaving),
     responses(
         (status = 200, body = Changed),
         (status = 403, body = Problem),
@@ -175,12 +175,13 @@ pub(super) async fn set(
 pub(super) async fn deregister(
     Caller { site, who }: Caller,
     Path((key, id)): Path<(String, String)>,
-    Asked(manner): Asked<Manner>,
+    Asked(leaving): Asked<Leaving>,
     Condition(expected): Condition,
 ) -> Result<(HeaderMap, Json<Changed>), Failure> {
     let key = service(&site, &key)?;
     let id = instance(&site, &key, &id)?;
-    make(&site, who, Request::Deregister { service: key, id, expected }, manner).await
+    let expected = if leaving.overdue { Expected::Overdue } else { expected };
+    make(&site, who, Request::Deregister { service: key, id, expected }, leaving.manner()).await
 }
 
 /// Renews a lease.

@@ -113,8 +113,10 @@ fn of_instance(key: &ServiceKey, instance: &Instance) -> InstanceView {
 }
 
 /// Everything that is registered and that somebody may see, to be imported elsewhere.
-pub(super) fn document(view: View<'_>, who: &Principal) -> Document {
-    let visible = view.registry.services().filter(|(key, _)| who.may(Access::Read, key));
+pub(super) fn document(view: View<'_>, who: &Principal, zones: &[Name]) -> Document {
+    // What is in a zone that is not managed any more could not be taken in again.
+    let is_visible = |key: &ServiceKey| who.may(Access::Read, key) && zones.contains(&key.zone);
+    let visible = view.registry.services().filter(|(key, _)| is_visible(key));
     let services = visible.map(|(key, registered)| {
         let settings = registered.settings.as_ref().map(|configured| configured.settings.clone()).unwrap_or_default();
         WrittenService {

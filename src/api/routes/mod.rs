@@ -11,11 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
@@ -34,7 +35,7 @@ use crate::reconcile::registry::check_id;
 /// Largest body of a request other than an import, bytes.
 const MAX_BODY: usize = 64 * 1024;
 /// Largest import, bytes.
-const MAX_IMPORT: usize = 64 * 1024 * 1024;
+const MAX_IMPORT: usize = 16 * 1024 * 1024;
 /// How long a request may take beyond what it asked to wait.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -43,6 +44,14 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Site {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) access: Arc<Access>,
+    /// One import at a time: each may be large.
+    imports: Arc<Semaphore>,
+}
+
+impl Site {
+    pub(super) fn new(backend: Arc<dyn Backend>, access: Arc<Access>) -> Self {
+        Self { backend, access, imports: Arc::new(Semaphore::new(1)) }
+    }
 }
 
 #[derive(OpenApi)]
@@ -123,7 +132,7 @@ pub(super) fn served(site: Site) -> Router {
         })
         .layer(middleware::from_fn_with_state(site.clone(), identify))
         // What asks nobody who they are comes after that, and tells nothing but that somebody is here.
-        .route(HEALTH_PATH, axum::routing::get(|| std::future::ready("ok\n")))
+        .route(HEALTH_PATH, axum::routing::get(|| std::future::ready(([(header::CONNECTION, "close")], "ok\n"))))
         .layer(middleware::from_fn(in_time))
         .with_state(site)
 }
@@ -197,6 +206,22 @@ impl FromRequestParts<Site> for Caller {
         let who = Extension::<Principal>::from_request_parts(parts, site).await;
         let unknown = |_| Problem::unauthenticated("nobody said who asks");
         who.map(|Extension(who)| Self { site: site.clone(), who }).map_err(unknown)
+    }
+}
+
+/// Leave to send a large body: for who may change something, and one at a time.
+struct Importing(#[expect(dead_code, reason = "it is held, not looked at")] OwnedSemaphorePermit);
+
+impl FromRequestParts<Site> for Importing {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Failure> {
+        let Caller { who, .. } = Caller::from_request_parts(parts, site).await?;
+        if !who.may_write() {
+            return Err(Problem::denied(format!("{} may not change anything", who.name)).into());
+        }
+        let permit = Arc::clone(&site.imports).try_acquire_owned();
+        Ok(Self(permit.map_err(|_| Problem::too_many("another import is under way"))?))
     }
 }
 

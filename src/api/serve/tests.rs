@@ -46,10 +46,10 @@ impl Backend for Nothing {
 async fn connected() -> (DuplexStream, Connections, watch::Sender<bool>) {
     let (client, server) = duplex(1 << 20);
     let (stop, stopped) = watch::channel(false);
-    let site = Site { backend: Arc::new(Nothing), access: Arc::new(Access::default()) };
+    let site = Site::new(Arc::new(Nothing), Arc::new(Access::default()));
     let mut connections = Connections::new(served(site), stopped, 1);
     let room = connections.room().await;
-    connections.start(ready(Some((Peer::Local { uid: 0 }, server))), room);
+    connections.start(ready(Some((Peer::Local { uid: 0 }, server, Seat::default()))), room);
     (client, connections, stop)
 }
 
@@ -91,7 +91,7 @@ async fn a_connection_that_asks_for_ever() {
     let (mut client, _served, _stop) = connected().await;
     let began = Instant::now();
     let mut buffer = [0; 4096];
-    while client.write_all(b"GET /v1/health HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok()
+    while client.write_all(b"GET /v1/nothing HTTP/1.1\r\nhost: x\r\n\r\n").await.is_ok()
         && client.read(&mut buffer).await.is_ok_and(|read| read > 0)
     {
         sleep(Duration::from_secs(5)).await;
@@ -122,4 +122,15 @@ async fn who_came_before_the_daemon_stops_is_answered() {
     let mut answer = String::new();
     client.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn nobody_takes_all_the_seats() {
+    let (seats, one, other) = (Seats::default(), IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+    let taken: Vec<_> = (0..3).map(|_| seats.take(one, 2)).collect();
+    assert_eq!(taken.iter().filter(|seat| seat.is_some()).count(), 2);
+    assert!(seats.take(other, 2).is_some());
+    drop(taken);
+    assert!(seats.take(one, 2).is_some());
+    assert!(seats.lock().is_empty(), "nobody who has left is remembered");
 }

@@ -124,11 +124,9 @@ async fn deregister_overdue(client: &mut Client, service: &str, manner: &Manner)
     let mut gone = Vec::new();
     for InstanceView { service, id, .. } in &overdue {
         let path = ["v1", "services", service, "instances", id.as_str()];
-        let now: Option<InstanceView> = found(client.ask(Ask::get(&path)).await)?;
-        if now.is_none_or(|now| now.renew_within.is_none_or(|left| left >= 0)) {
-            continue;
-        }
-        let changed: Changed = client.ask(in_manner(Ask::delete(&path), manner)).await?;
+        // It may be renewed at any moment.
+        let ask = Ask::delete(&path).query("overdue", Some(true));
+        let changed: Changed = client.ask(in_manner(ask, manner)).await?;
         all.changed |= changed.changed;
         all.removed = all.removed.map(|removed| removed + usize::from(changed.changed));
         all.verified = both(all.verified, changed.verified);
