@@ -41,8 +41,8 @@ use tokio::time::timeout;
 use crate::api::{self, Access, ListenError, Port, Socket};
 use crate::config::{self, Config};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, LeaseStatus, NotifyStatus, Outcome, Service, ZoneStatus};
-use crate::reconcile::{Desired, ZonePolicy, desired};
+use crate::model::{DaemonStatus, Diagnostic, LeaseStatus, NotifyStatus, Outcome, ZoneStatus};
+use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
 use inbox::Inbox;
 use notify_task::NotifyTask;
@@ -267,12 +267,6 @@ fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -
         let _ = answered.send(true);
     });
     Ok(())
-}
-
-/// What one service asks for in every zone, as if there were no other.
-fn desired_of(config: &Config, service: &Arc<Service>) -> Vec<Desired> {
-    let only = [(service.key.clone(), Arc::clone(service))].into();
-    desired(&only, &policies(config), &[])
 }
 
 /// The running generation, seen from its main loop.

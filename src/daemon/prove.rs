@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::names;
 use super::verification::{resolver, shown, verifiers_of};
 use crate::api::{Goal, Proof};
 use crate::config::{Config, VerifyThrough};
@@ -49,10 +48,7 @@ impl Prover<'_> {
         status: impl Fn() -> DaemonStatus,
     ) -> Vec<Proof> {
         let (began, deadline) = (Instant::now(), Instant::now() + limit);
-        let Ok(names) = timeout_at(deadline, self.names()).await else {
-            return self.unseen(&goals, "its names were not known in time");
-        };
-        let looks = self.looks(&names, &goals);
+        let looks = self.looks(&self.names(), &goals);
         let mut wait = FIRST_WAIT;
         let mut proofs = unseen(&looks, "not looked up in time");
         loop {
@@ -82,17 +78,14 @@ impl Prover<'_> {
     }
 
     /// Under which names the service is looked up.
-    async fn names(&self) -> Vec<Name> {
+    fn names(&self) -> Vec<Name> {
         let shards = self.in_force.as_ref().map_or(Shards::Off, |service| service.shards);
         let several = |count: usize| (0..count).filter_map(|shard| self.service.shard_name(shard).ok()).collect();
         match (shards, &self.in_force) {
             (Shards::Off, _) | (_, None) => several(1),
             (Shards::Fixed(count), _) => several(count),
-            (Shards::Auto, Some(service)) => {
-                let desired = super::desired_of(self.config, service);
-                let listed = names::list(self.config, &desired, &[service]).await.into_iter().next();
-                listed.and_then(Result::ok).unwrap_or_else(|| several(MAX_SHARDS))
-            }
+            // Reading the zone to know how many would cost more than asking for all of them.
+            (Shards::Auto, _) => several(MAX_SHARDS),
         }
     }
 

@@ -46,7 +46,8 @@ impl Registered {
 
     fn of(config: &Config, files: Catalogue, silent: &[String], contents: Option<&Contents>) -> Self {
         let silent: Vec<_> = silent.iter().cloned().map(MissingSource::Files).collect();
-        let is_new = |zone: &Name| contents.is_some_and(|contents| !contents.confirmed.contains(zone));
+        let is_lost = contents.is_none() && store::was_written(&config.daemon.state_dir);
+        let is_new = |zone: &Name| contents.map_or(is_lost, |contents| !contents.confirmed.contains(zone));
         let new = |zone: &Name| is_new(zone).then_some(MissingSource::NewRegistrations);
         let of_zone = |zone: &Name| silent.iter().cloned().chain(new(zone)).collect();
         let missing = config.zones.iter().map(|zone| of_zone(&zone.name)).collect();
@@ -81,7 +82,12 @@ impl Registered {
         if last_event == self.last_event {
             return Ok(());
         }
-        let contents = store::read(state_dir)?.unwrap_or_default();
+        let gone = || StoreError::Gone(state_dir.join(store::FILE));
+        let contents = match store::read(state_dir)? {
+            Some(contents) => contents,
+            None if self.last_event.is_none() => Contents::default(),
+            None => return Err(gone()),
+        };
         self.registry = Registry::default();
         contents.edits.iter().for_each(|edit| self.registry.enact(edit));
         self.last_event = last_event;

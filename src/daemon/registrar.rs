@@ -29,6 +29,10 @@ const LONGEST_TICK: Duration = Duration::from_secs(3);
 const SAVE_CLOCK: Duration = Duration::from_secs(5);
 /// How often a database that cannot be used is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+/// So long after a start, who asks waits for the service files to be read; later they are told that it takes long.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is seen whether they are.
+const READING: Duration = Duration::from_millis(5);
 /// What leases end by, for the journal.
 const BY_LEASE: &str = "lease";
 
@@ -56,12 +60,16 @@ impl Registrar {
     pub(super) fn run(mut self) {
         let mut stop = self.stop.clone();
         let runtime = tokio::runtime::Handle::current();
-        let mut tried: Option<Instant> = None;
+        let (started, mut tried) = (Instant::now(), None::<Instant>);
         let mut book = None;
         loop {
             if book.is_none() && tried.is_none_or(|tried| tried.elapsed() >= RETRY) {
                 tried = Some(Instant::now());
                 book = self.open();
+            }
+            if self.wishes.files().is_none() && started.elapsed() < PATIENCE && !*stop.borrow() {
+                std::thread::sleep(READING);
+                continue;
             }
             let mut batch = Vec::new();
             runtime.block_on(async {
@@ -92,6 +100,7 @@ impl Registrar {
                 contents.edits.iter().for_each(|edit| registry.enact(edit));
                 registry.has_given(contents.revision);
                 registry.remember_ended(contents.ended);
+                registry.renew_overdue(contents.clock);
                 let zones = self.policies.iter().map(|policy| &policy.name);
                 let unconfirmed: BTreeSet<Name> =
                     zones.filter(|zone| !contents.confirmed.contains(*zone)).cloned().collect();
@@ -252,11 +261,16 @@ impl Book {
         self.looked = Instant::now();
         for zone in registrar.wishes.settled() {
             match self.store.confirm(&zone) {
-                Ok(()) => registrar.wishes.take_confirmed(&zone),
+                Ok(()) => {
+                    registrar.show_problem(None);
+                    registrar.wishes.take_confirmed(&zone);
+                }
                 Err(error) => registrar.show_problem(Some(&error.to_string())),
             }
         }
-        if self.registry.has_leases() {
+        let is_broken = registrar.status.borrow().store_error.is_some();
+        // As long as the service files are not read, nobody can renew.
+        if self.registry.has_leases() && registrar.wishes.files().is_some() {
             self.since += if passed > LONGEST_TICK { TICK } else { passed };
             self.expire(registrar);
             if self.last_save.elapsed() >= SAVE_CLOCK {
@@ -264,7 +278,7 @@ impl Book {
                 let _ = self.commit(&[], registrar);
             }
             registrar.wishes.take_clock(self.clock());
-        } else if self.store.problem().is_some() && self.last_save.elapsed() >= RETRY {
+        } else if is_broken && self.last_save.elapsed() >= RETRY {
             self.last_save = Instant::now();
             let _ = self.commit(&[], registrar);
         }

@@ -14,8 +14,7 @@ pub enum StoreError {
     /// It is damaged.
     #[error(
         "the database of registrations {} is damaged ({why}). Nothing is removed from DNS meanwhile. Move it away \
-         together with its -wal and -shm files, put a copy from a backup in its place or start without, and \
-         `srvctl import` what was exported",
+         together with its -wal and -shm files, and `srvctl import` what was exported",
         .path.display()
     )]
     Damaged {
@@ -38,6 +37,9 @@ pub enum StoreError {
         /// Ours.
         known: u32,
     },
+    /// It was there a moment ago.
+    #[error("the database of registrations {} has gone while it was in use; nothing more is changed", .0.display())]
+    Gone(PathBuf),
     /// It cannot be written.
     #[error("{} cannot be written: {why}. Nothing was changed; what is registered stays published", .path.display())]
     ReadOnly {

@@ -168,8 +168,13 @@ impl Writer {
 pub fn read(state_dir: &Path) -> Result<Option<Contents>, StoreError> {
     let path = state_dir.join(FILE);
     let Some(connection) = reader(&path)? else { return Ok(None) };
-    schema::check(&connection, &path)?;
+    schema::check_version(&connection, &path)?;
     rows::read_all(&connection).map(Some).map_err(|error| StoreError::of(&path, error))
+}
+
+/// Whether a daemon has written in this state directory: then there was a database.
+pub fn was_written(state_dir: &Path) -> bool {
+    state_dir.join(LOCK).exists()
 }
 
 /// The number of the newest line of the journal: what tells whether anything was registered since. None when nothing

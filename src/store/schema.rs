@@ -76,8 +76,18 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Whether the database is one of ours, whole, and of a version that we know.
+/// Whether the database is one of ours, whole, and of a version that we know. Reads all of it.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    check_version(connection, path)?;
+    let found = connection.pragma_query_value(None, "integrity_check", |row| row.get::<_, String>(0));
+    match found.map_err(|error| StoreError::of(path, error))? {
+        found if found == "ok" => Ok(()),
+        why => Err(StoreError::Damaged { path: path.to_owned(), why }),
+    }
+}
+
+/// Whether the database is one of ours, and of a version that we know.
+pub(super) fn check_version(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let failed = |error| StoreError::of(path, error);
     let damaged = |why: String| StoreError::Damaged { path: path.to_owned(), why };
@@ -88,8 +98,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
     if version > VERSION {
         return Err(StoreError::Newer { path: path.to_owned(), version, known: VERSION });
     }
-    let found: String = connection.pragma_query_value(None, "integrity_check", |row| row.get(0)).map_err(failed)?;
-    if found == "ok" { Ok(()) } else { Err(damaged(found)) }
+    Ok(())
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<u32> {

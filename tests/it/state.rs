@@ -5,10 +5,11 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Daemon, Named, Workspace, find, free_address, in_private_network, outcome, run};
+use crate::support::{Api, Daemon, JENKINS, Named, Workspace, find, free_address, in_private_network, outcome, run};
 
 fn api(workspace: &Workspace) -> Api {
     Api::connect(&workspace.socket()).unwrap()
@@ -76,6 +77,9 @@ fn a_lost_database_removes_nothing() {
     let exported = api(&workspace).expect(200, "GET", "/v1/catalogue", None);
     assert_eq!(daemon.stop(), 0);
     remove_database(&workspace);
+    let held = workspace.expect(4, &["apply"]);
+    assert!(held.stdout.contains("the database of registrations is new"), "{held:?}");
+    assert_eq!(srv_count(&named), 7, "not even before the daemon has made a new one");
     let mut daemon = workspace.daemon();
     let status = daemon.wait_until("held", |status| outcome(status) == "held");
     let reason = status["zones"][0]["held"]["reasons"][0].as_str().unwrap();
@@ -242,4 +246,28 @@ fn who_waits_does_not_hold_up_a_reload() {
     let reason = answer.body["verified"]["proofs"][0]["reason"].as_str().unwrap();
     assert!(reason.contains("read its configuration anew"), "{reason}");
     register(&workspace, "web", 3);
+}
+
+#[test]
+fn no_lease_ends_while_nobody_could_renew_it() {
+    let named = Named::start();
+    let workspace = Workspace::example(&named);
+    let config = fs::read_to_string(workspace.config()).unwrap();
+    fs::write(workspace.config(), config.replace("[api]\n", "[api]\nlease_grace = \"1s\"\n")).unwrap();
+    let daemon = started(&workspace);
+    let leased = json!({ "host": "h1", "port": 80, "lease": 5 });
+    api(&workspace).expect(200, "POST", "/v1/services/web/instances?wait=30", Some(&leased));
+    assert_eq!(daemon.stop(), 0);
+    workspace.write_service("jenkins.toml", "[[service]]\n");
+    let mut daemon = workspace.daemon();
+    daemon.wait_until("broken", |status| !status["source_errors"].as_array().unwrap().is_empty());
+    let renew = "/v1/services/web/instances/h1:80/renew";
+    api(&workspace).expect(503, "POST", renew, None);
+    // Longer than the lease and its grace; there is nothing to wait for.
+    thread::sleep(Duration::from_secs(9));
+    workspace.write_service("jenkins.toml", JENKINS);
+    daemon.wait_in_sync();
+    api(&workspace).expect(200, "POST", renew, None);
+    assert_eq!(srv_count(&named), 5);
+    daemon.wait_for("its end", || srv_count(&named) == 4);
 }
