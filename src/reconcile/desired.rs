@@ -272,7 +272,7 @@ fn union(one: &Rrset, other: &Rrset) -> Rrset {
 }
 
 /// Why a service cannot be published whatever its zone holds.
-fn refusal(service: &Service, home: &ZonePolicy) -> Option<Refusal> {
+pub(super) fn refusal(service: &Service, home: &ZonePolicy) -> Option<Refusal> {
     if service.shards != Shards::Off {
         return Sharded::of(service, home)?.refusal();
     }

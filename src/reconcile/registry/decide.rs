@@ -10,7 +10,10 @@ use crate::model::{
     Access, Action, Catalogue, Configured, Edit, Instance, InstanceId, MAX_SHARDS, Name, Offer, Place, Principal,
     Registration, Service, ServiceKey, Settings, Shards,
 };
-use crate::reconcile::ZonePolicy;
+use crate::reconcile::{ZonePolicy, desired};
+
+/// So many SRV records fit into one message whatever they are called: 273 bytes each at most.
+const ALWAYS_FIT: usize = 100;
 
 /// Everything that a decision depends on besides what is registered.
 #[derive(Debug, Clone, Copy)]
@@ -183,7 +186,9 @@ impl Registry {
             let room = |count| check_room(service, count, shards, at.zones);
             room(count).or_else(|_| room(count - self.count_twice(service, at.files)))?;
         }
-        Ok(Some(self.edit(key, found, offer.clone(), at)))
+        let edit = self.edit(key, found, offer.clone(), at);
+        self.check_size(&edit, at)?;
+        Ok(Some(edit))
     }
 
     /// The change of an instance to another offer.
@@ -412,6 +417,21 @@ impl Registry {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the service can still be published with a change. One that cannot is left as it is as a whole, with what
+    /// others registered.
+    fn check_size(&self, edit: &Edit, at: Circumstances<'_>) -> Result<(), Refused> {
+        let key = edit.service();
+        let Some(zone) = at.zones.iter().find(|zone| zone.name == key.zone) else { return Ok(()) };
+        if zone.max_records_per_rrset <= ALWAYS_FIT {
+            return Ok(());
+        }
+        let mut alone = Self::default();
+        alone.services.extend(self.service(key).map(|registered| (key.clone(), registered.clone())));
+        alone.enact(edit);
+        let refusal = alone.in_force(key, at.files.get(key)).and_then(|service| desired::refusal(&service, zone));
+        refusal.map_or(Ok(()), |refusal| Err(Refused::Conflict(Refusal::from(refusal.to_string()))))
     }
 
     /// How many instances a service has, from all sources, counting twice what two have.

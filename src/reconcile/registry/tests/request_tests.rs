@@ -265,3 +265,24 @@ fn a_file_says_how_much_room_there_is_and_takes_its_part() {
         (register("web", "c", offer("h3", 80)), "conflict"),
     ]);
 }
+
+#[test]
+fn what_no_message_can_hold_is_refused_before_it_freezes_the_service() {
+    let mut world = World::new();
+    world.zones[0].max_records_per_rrset = 3_000;
+    let long = |number: usize| format!("{}.{}.{}.h{number}", "a".repeat(60), "b".repeat(60), "c".repeat(60));
+    let mut made = 0;
+    let refused = loop {
+        match world.make(&register("web", &format!("i{made}"), offer(&long(made), 80))) {
+            Ok(_) => made += 1,
+            Err(refused) => break refused,
+        }
+    };
+    assert!(
+        matches!(&refused, Refused::Conflict(_)) && refused.to_string().contains("DNS stops at 65535"),
+        "{refused}"
+    );
+    assert!((200..1_000).contains(&made), "{made}");
+    let published = world.registry.in_force(&service("web"), None).unwrap();
+    assert_eq!(crate::reconcile::desired::refusal(&published, &world.zones[0]), None);
+}
