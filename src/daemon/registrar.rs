@@ -33,6 +33,11 @@ const RETRY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is seen whether they are.
 const READING: Duration = Duration::from_millis(5);
+/// How often it is seen whether a zone holds nothing unknown, as long as that is new; until then it may hold back what is
+/// an ordinary change otherwise.
+const SETTLING: Duration = Duration::from_millis(10);
+/// How long that is new.
+const SETTLES: Duration = Duration::from_secs(30);
 /// What leases end by, for the journal.
 const BY_LEASE: &str = "lease";
 
@@ -71,18 +76,20 @@ impl Registrar {
                 std::thread::sleep(READING);
                 continue;
             }
+            let settles = started.elapsed() < SETTLES && self.wishes.has_unconfirmed();
             let mut batch = Vec::new();
             runtime.block_on(async {
                 tokio::select! {
                     biased;
                     _ = stop.wait_for(|&stop| stop) => {}
                     _ = self.questions.recv_many(&mut batch, BATCH) => {}
-                    () = tokio::time::sleep(TICK) => {}
+                    () = tokio::time::sleep(if settles { SETTLING } else { TICK }) => {}
                 }
             });
             match &mut book {
                 Some(book) => {
                     book.answer(batch, &self);
+                    book.confirm(&self);
                     book.tick(&self);
                 }
                 None => self.refuse(batch),
@@ -252,13 +259,8 @@ impl Book {
         written
     }
 
-    /// Looks at the leases, when it is time to.
-    fn tick(&mut self, registrar: &Registrar) {
-        let passed = self.looked.elapsed();
-        if passed < TICK {
-            return;
-        }
-        self.looked = Instant::now();
+    /// Writes down which zones hold nothing that is not known.
+    fn confirm(&mut self, registrar: &Registrar) {
         for zone in registrar.wishes.settled() {
             match self.store.confirm(&zone) {
                 Ok(()) => {
@@ -268,6 +270,15 @@ impl Book {
                 Err(error) => registrar.show_problem(Some(&error.to_string())),
             }
         }
+    }
+
+    /// Looks at the leases, when it is time to.
+    fn tick(&mut self, registrar: &Registrar) {
+        let passed = self.looked.elapsed();
+        if passed < TICK {
+            return;
+        }
+        self.looked = Instant::now();
         let is_broken = registrar.status.borrow().store_error.is_some();
         // As long as the service files are not read, nobody can renew.
         if self.registry.has_leases() && registrar.wishes.files().is_some() {

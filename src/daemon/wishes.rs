@@ -122,6 +122,11 @@ impl Wishes {
         settled.map(|(zone, _)| zone.clone()).collect()
     }
 
+    /// Whether there are zones that may hold more than is known.
+    pub(super) fn has_unconfirmed(&self) -> bool {
+        matches!(&self.lock().registrations, Registrations::Known { unconfirmed, .. } if !unconfirmed.is_empty())
+    }
+
     /// Takes in that a zone holds nothing that is not known.
     pub(super) fn take_confirmed(&self, zone: &Name) {
         let mut state = self.lock();
