@@ -41,7 +41,7 @@ use tokio::time::timeout;
 use crate::api::{self, Access, ListenError, Port, Socket};
 use crate::config::{self, Config};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, LeaseStatus, NotifyStatus, Outcome, ZoneStatus};
+use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, ZoneStatus};
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
 use inbox::Inbox;
@@ -371,12 +371,7 @@ fn initial_status(config: &Config) -> DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         owner: config.owner.to_string(),
         started: now(),
-        config_error: None,
-        source_errors: Vec::new(),
-        store_error: None,
-        leases: LeaseStatus::default(),
-        services: 0,
-        instances: 0,
         zones: config.zones.iter().map(zone).collect(),
+        ..DaemonStatus::default()
     }
 }

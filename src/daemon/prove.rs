@@ -1,7 +1,6 @@
 //! Waiting until a change is seen by whoever looks, through every server that the zone is verified through.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +102,7 @@ impl Prover<'_> {
             let zone = self.config.zones.iter().filter(|zone| goal.offer.host.is_within(&zone.name));
             let Some(zone) = zone.max_by_key(|zone| zone.name.len()) else { continue };
             for record_type in [RecordType::A, RecordType::AAAA] {
-                if !goal.offer.addresses.iter().any(|address| type_of(address) == record_type) {
+                if rdatas(goal, record_type).next().is_none() {
                     continue;
                 }
                 looks.extend(zone.verify.iter().map(|server| Look {
@@ -161,8 +160,7 @@ impl Look {
     fn unmet(&self, goal: &Goal, found: &BTreeSet<Rdata>) -> Option<String> {
         let offer = &goal.offer;
         if self.record_type != RecordType::SRV {
-            let of_type = offer.addresses.iter().filter(|address| type_of(address) == self.record_type);
-            let mut missing = of_type.filter(|address| !found.contains(&rdata(address)));
+            let mut missing = rdatas(goal, self.record_type).filter(|rdata| !found.contains(rdata));
             return missing.next().map(|address| format!("the address {address} is not there"));
         }
         let is_there =
@@ -180,13 +178,8 @@ impl Look {
     }
 }
 
-fn type_of(address: &IpAddr) -> RecordType {
-    if address.is_ipv4() { RecordType::A } else { RecordType::AAAA }
-}
-
-fn rdata(address: &IpAddr) -> Rdata {
-    match address {
-        IpAddr::V4(address) => Rdata::a(*address),
-        IpAddr::V6(address) => Rdata::aaaa(*address),
-    }
+/// The addresses of this type that shall be published.
+fn rdatas(goal: &Goal, record_type: RecordType) -> impl Iterator<Item = Rdata> {
+    let all = goal.offer.addresses.iter().copied().map(Rdata::address);
+    all.filter(move |rdata| rdata.record_type() == record_type)
 }

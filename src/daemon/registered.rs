@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::policies;
+use super::wishes::differences;
 use crate::config::Config;
 use crate::model::{Catalogue, Name};
 use crate::reconcile::registry::Registry;
@@ -93,13 +94,9 @@ impl Registered {
         self.last_event = last_event;
         let after = merged(&self.files, &self.registry);
         let before = std::mem::take(&mut self.catalogue);
-        for key in before.keys().chain(after.keys()) {
-            let is_same = match (before.get(key), after.get(key)) {
-                (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before.says_the_same(after),
-                _ => false,
-            };
-            if let (false, Ok(own_name)) = (is_same, key.owner_name()) {
-                reconciler.set_service(&own_name, after.get(key).cloned());
+        for key in differences(&before, &after) {
+            if let Ok(own_name) = key.owner_name() {
+                reconciler.set_service(&own_name, after.get(&key).cloned());
             }
         }
         reconciler.examine();

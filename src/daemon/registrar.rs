@@ -114,7 +114,7 @@ impl Registrar {
                 self.wishes.take_registry(registry.clone(), unconfirmed, contents.clock);
                 self.show_problem(store.problem());
                 let book = Book::new(store, registry, contents.clock);
-                book.show_leases(self, &[]);
+                book.show_leases(self);
                 Some(book)
             }
             Err(error) => {
@@ -293,9 +293,7 @@ impl Book {
             self.last_save = Instant::now();
             let _ = self.commit(&[], registrar);
         }
-        let held = std::mem::take(&mut self.held);
-        self.show_leases(registrar, &held);
-        self.held = held;
+        self.show_leases(registrar);
     }
 
     fn expire(&mut self, registrar: &Registrar) {
@@ -323,11 +321,11 @@ impl Book {
         registrar.wishes.take_edits(&expiry.edits, self.clock());
     }
 
-    fn show_leases(&self, registrar: &Registrar, held: &[HeldLeases]) {
+    fn show_leases(&self, registrar: &Registrar) {
         let leases = LeaseStatus {
             leased: self.registry.leased(),
             overdue: self.registry.overdue(self.clock(), 0).count(),
-            held: held.iter().map(ToString::to_string).collect(),
+            held: self.held.iter().map(ToString::to_string).collect(),
         };
         registrar.status.send_if_modified(|status| {
             let same = status.leases == leases;

@@ -10,18 +10,7 @@ type Answered = oneshot::Receiver<Result<Decision, Refused>>;
 fn registrar(directory: &std::path::Path) -> (Registrar, Book) {
     let zone: Name = "internal.local".parse().unwrap();
     let policy = ZonePolicy { name: zone.clone(), ttl: 300, max_records_per_rrset: 100, max_delete_percent: 30 };
-    let status = Arc::new(watch::Sender::new(DaemonStatus {
-        version: String::new(),
-        owner: String::new(),
-        started: 0,
-        config_error: None,
-        source_errors: Vec::new(),
-        store_error: None,
-        leases: LeaseStatus::default(),
-        services: 0,
-        instances: 0,
-        zones: Vec::new(),
-    }));
+    let status = Arc::new(watch::Sender::new(DaemonStatus::default()));
     let wishes = Arc::new(Wishes::new(vec![zone], Vec::new(), Arc::clone(&status)));
     wishes.take_files(&Arc::default(), Vec::new());
     let registrar = Registrar {

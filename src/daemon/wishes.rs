@@ -172,7 +172,7 @@ impl Wishes {
             let after = registry.map_or_else(|| file.cloned(), |registry| registry.in_force(&key, file));
             let before = state.in_force.get(&key);
             let is_same = match (before, &after) {
-                (Some(before), Some(after)) => Arc::ptr_eq(before, after) || before.says_the_same(after),
+                (Some(before), Some(after)) => before.says_the_same(after),
                 (None, None) => true,
                 _ => false,
             };
@@ -237,10 +237,9 @@ fn everything(files: &Catalogue, registry: Option<&Registry>) -> BTreeSet<Servic
 }
 
 /// The services that are others than before.
-fn differences(before: &Catalogue, after: &Catalogue) -> BTreeSet<ServiceKey> {
-    let is_new = |(key, service): &(&ServiceKey, &Arc<Service>)| {
-        !before.get(*key).is_some_and(|old| Arc::ptr_eq(old, service) || old.says_the_same(service))
-    };
+pub(super) fn differences(before: &Catalogue, after: &Catalogue) -> BTreeSet<ServiceKey> {
+    let is_new =
+        |(key, service): &(&ServiceKey, &Arc<Service>)| !before.get(*key).is_some_and(|old| old.says_the_same(service));
     let gone = before.keys().filter(|key| !after.contains_key(*key));
     let new = after.iter().filter(is_new).map(|(key, _)| key);
     gone.chain(new).cloned().collect()

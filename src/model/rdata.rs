@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use super::name::Name;
@@ -122,6 +122,14 @@ impl Rdata {
     /// An IPv6 address (RFC 3596).
     pub fn aaaa(address: Ipv6Addr) -> Self {
         Self::from_wire(RecordType::AAAA, address.octets())
+    }
+
+    /// An address, as A or AAAA.
+    pub fn address(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::a(address),
+            IpAddr::V6(address) => Self::aaaa(address),
+        }
     }
 
     /// A service location (RFC 2782).

@@ -182,6 +182,9 @@ impl Service {
         let same = |(one, other): (&Instance, &Instance)| {
             one.host == other.host && offers(one) == offers(other) && one.addresses == other.addresses
         };
+        if std::ptr::eq(self, other) {
+            return true;
+        }
         self.key == other.key
             && self.metadata == other.metadata
             && said(self) == said(other)

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::name::Name;
 
 /// How the daemon stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DaemonStatus {
     /// The daemon's version.
     pub version: String,

@@ -323,7 +323,7 @@ pub fn published(zones: &[Desired], key: &RrsetKey) -> Option<Rrset> {
 }
 
 /// The zone that a name lies in: the one with the most labels, on label boundaries.
-fn zone_of(name: &Name, policies: &[ZonePolicy]) -> Option<usize> {
+pub(super) fn zone_of(name: &Name, policies: &[ZonePolicy]) -> Option<usize> {
     let inside = policies.iter().enumerate().filter(|(_, policy)| name.is_within(&policy.name));
     inside.max_by_key(|(_, policy)| policy.name.len()).map(|(index, _)| index)
 }
@@ -358,12 +358,8 @@ fn address_sets(service: &Service, host: &Name, ttl: u32) -> Wanted {
 }
 
 fn addresses(instance: &Instance, ttl: u32) -> Wanted {
-    let rdata = |address: &IpAddr| match address {
-        IpAddr::V4(address) => Rdata::a(*address),
-        IpAddr::V6(address) => Rdata::aaaa(*address),
-    };
     let mut by_type: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for rdata in instance.addresses.iter().map(rdata) {
+    for rdata in instance.addresses.iter().copied().map(Rdata::address) {
         by_type.entry(rdata.record_type()).or_default().push(rdata);
     }
     by_type.into_iter().filter_map(|(record_type, rdatas)| Some((record_type, Rrset::new(ttl, rdatas)?))).collect()

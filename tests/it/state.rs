@@ -49,6 +49,18 @@ fn started(workspace: &Workspace) -> Daemon {
     daemon
 }
 
+/// The example with so many hosts registered, a daemon that has ended since, and its database removed; and what was
+/// registered.
+fn without_database(named: &Named, hosts: u16) -> (Workspace, Value) {
+    let workspace = Workspace::example(named);
+    let daemon = started(&workspace);
+    register(&workspace, "web", hosts);
+    let exported = api(&workspace).expect(200, "GET", "/v1/catalogue", None);
+    assert_eq!(daemon.stop(), 0);
+    remove_database(&workspace);
+    (workspace, exported)
+}
+
 #[test]
 fn what_is_registered_is_there_after_a_restart_and_for_commands_beside_the_daemon() {
     let named = Named::start();
@@ -71,12 +83,7 @@ fn what_is_registered_is_there_after_a_restart_and_for_commands_beside_the_daemo
 #[test]
 fn a_lost_database_removes_nothing() {
     let named = Named::start();
-    let workspace = Workspace::example(&named);
-    let daemon = started(&workspace);
-    register(&workspace, "web", 3);
-    let exported = api(&workspace).expect(200, "GET", "/v1/catalogue", None);
-    assert_eq!(daemon.stop(), 0);
-    remove_database(&workspace);
+    let (workspace, exported) = without_database(&named, 3);
     let held = workspace.expect(4, &["apply"]);
     assert!(held.stdout.contains("the database of registrations is new"), "{held:?}");
     assert_eq!(srv_count(&named), 7, "not even before the daemon has made a new one");
@@ -105,11 +112,7 @@ fn a_lost_database_removes_nothing() {
 #[test]
 fn a_person_may_accept_that_a_database_is_lost() {
     let named = Named::start();
-    let workspace = Workspace::example(&named);
-    let daemon = started(&workspace);
-    register(&workspace, "web", 2);
-    assert_eq!(daemon.stop(), 0);
-    remove_database(&workspace);
+    let (workspace, _) = without_database(&named, 2);
     let mut daemon = workspace.daemon();
     daemon.wait_until("held", |status| outcome(status) == "held");
     let plans = api(&workspace).expect(200, "GET", "/v1/plans", None);
@@ -123,12 +126,7 @@ fn a_person_may_accept_that_a_database_is_lost() {
 #[test]
 fn a_damaged_database_removes_nothing_and_says_what_to_do() {
     let named = Named::start();
-    let workspace = Workspace::example(&named);
-    let daemon = started(&workspace);
-    register(&workspace, "web", 3);
-    let exported = api(&workspace).expect(200, "GET", "/v1/catalogue", None);
-    assert_eq!(daemon.stop(), 0);
-    remove_database(&workspace);
+    let (workspace, exported) = without_database(&named, 3);
     fs::write(database(&workspace), "what a disk gives back after a bad day".repeat(300)).unwrap();
     let mut daemon = workspace.daemon();
     let status = daemon.wait_until("held", |status| outcome(status) == "held");

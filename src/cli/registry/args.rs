@@ -94,13 +94,10 @@ pub struct RegisterArgs {
     pub remote: Remote,
 }
 
-/// Arguments of `deregister`.
+/// Which instance of a service.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").required(true).args(["host", "id", "all", "overdue"]))]
-pub struct DeregisterArgs {
-    /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
-    #[arg(value_name = "SERVICE")]
-    pub service: String,
+#[group(skip)]
+pub struct Which {
     /// The instance on this host, with --port
     #[arg(long, requires = "port")]
     pub host: Option<String>,
@@ -110,6 +107,18 @@ pub struct DeregisterArgs {
     /// The instance of this name
     #[arg(long)]
     pub id: Option<String>,
+}
+
+/// Arguments of `deregister`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["host", "id", "all", "overdue"]))]
+pub struct DeregisterArgs {
+    /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
+    #[arg(value_name = "SERVICE")]
+    pub service: String,
+    /// Which instance.
+    #[command(flatten)]
+    pub which: Which,
     /// All instances that are registered, and what was set for the service
     #[arg(long)]
     pub all: bool,
@@ -133,15 +142,9 @@ pub struct SetArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
-    /// The instance on this host, with --port
-    #[arg(long, requires = "port")]
-    pub host: Option<String>,
-    /// The port of the instance
-    #[arg(long, requires = "host", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
-    /// The instance of this name
-    #[arg(long)]
-    pub id: Option<String>,
+    /// Which instance.
+    #[command(flatten)]
+    pub which: Which,
     /// SRV weight of the instance
     #[arg(long, value_name = "N", requires = "one")]
     pub weight: Option<u16>,
@@ -175,15 +178,9 @@ pub struct RenewArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
-    /// The instance on this host, with --port
-    #[arg(long, requires = "port")]
-    pub host: Option<String>,
-    /// The port of the instance
-    #[arg(long, requires = "host", value_parser = clap::value_parser!(u16).range(1..))]
-    pub port: Option<u16>,
-    /// The instance of this name
-    #[arg(long)]
-    pub id: Option<String>,
+    /// Which instance.
+    #[command(flatten)]
+    pub which: Which,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

@@ -82,7 +82,7 @@ pub(in crate::cli) async fn deregister(flag: Option<PathBuf>, args: &DeregisterA
             let changed: Changed = client.ask(in_manner(Ask::delete(&["v1", "services", service]), manner)).await?;
             return Ok(show(&changed, manner, &all_gone(&changed, would)));
         }
-        let id = id(args.id.as_ref(), args.host.as_ref(), args.port)?;
+        let id = id(&args.which)?;
         let ask = Ask::delete(&["v1", "services", service, "instances", &id]);
         let changed: Changed = client.ask(in_manner(ask, manner)).await?;
         let (service, id) = (&changed.service, name(&changed, &id));
@@ -153,10 +153,10 @@ fn both(one: Option<Verified>, other: Option<Verified>) -> Option<Verified> {
 pub(in crate::cli) async fn set(flag: Option<PathBuf>, args: &SetArgs) -> Exit {
     let asked = async {
         let mut client = client(flag, &args.remote)?;
-        if args.id.is_none() && args.host.is_none() {
+        if args.which.id.is_none() && args.which.host.is_none() {
             return set_service(&mut client, args).await;
         }
-        let id = id(args.id.as_ref(), args.host.as_ref(), args.port)?;
+        let id = id(&args.which)?;
         let removed = args.unset.iter().map(|key| (key.clone(), None));
         let metadata = removed.chain(args.metadata.iter().cloned().map(|(key, value)| (key, Some(value)))).collect();
         let amendment = Amendment { priority: args.priority, weight: args.weight, metadata };
@@ -215,7 +215,7 @@ fn amended(mut settings: Settings, args: &SetArgs) -> Settings {
 /// Renews a lease.
 pub(in crate::cli) async fn renew(flag: Option<PathBuf>, args: &RenewArgs) -> Exit {
     let asked = async {
-        let id = id(args.id.as_ref(), args.host.as_ref(), args.port)?;
+        let id = id(&args.which)?;
         let renewed: InstanceView = client(flag, &args.remote)?.ask(renewal(&args.service, &id)).await?;
         if args.format.json {
             output::json(&renewed);

@@ -17,6 +17,7 @@ use super::output;
 use crate::api::{ApiError, Client, Credentials};
 use crate::config;
 use crate::model::Diagnostic;
+use args::Which;
 
 pub(super) use args::{
     DeregisterArgs, ExportArgs, HistoryArgs, ImportArgs, ListArgs, RegisterArgs, Remote, RenewArgs, RunArgs, SetArgs,
@@ -87,7 +88,7 @@ fn client(flag: Option<PathBuf>, remote: &Remote) -> Result<Client, Failure> {
 }
 
 /// The id of an instance that is named by itself, or by its host and port.
-fn id(id: Option<&String>, host: Option<&String>, port: Option<u16>) -> Result<String, Failure> {
+fn id(Which { id, host, port }: &Which) -> Result<String, Failure> {
     match (id, host, port) {
         (Some(id), ..) => Ok(id.clone()),
         (None, Some(host), Some(port)) => Ok(format!("{host}:{port}")),

@@ -33,8 +33,7 @@ pub struct Circumstances<'a> {
 impl Circumstances<'_> {
     /// The managed zone that a host lies in.
     fn zone_of(&self, host: &Name) -> Option<&Name> {
-        let around = self.zones.iter().map(|zone| &zone.name).filter(|zone| host.is_within(zone));
-        around.max_by_key(|zone| zone.len())
+        desired::zone_of(host, self.zones).map(|index| &self.zones[index].name)
     }
 
     fn has_host(&self, host: &Name) -> bool {
@@ -244,9 +243,7 @@ impl Registry {
     fn deregistration(&self, key: Key<'_>, expected: Expected, at: Circumstances<'_>) -> Result<Option<Edit>, Refused> {
         let Key { service, id } = key;
         let found = self.instance(service, id);
-        if expected != Expected::Anything {
-            meets(expected, found.map(|found| found.revision), id.as_str())?;
-        }
+        meets(expected, found.map(|found| found.revision), id.as_str())?;
         let Some(found) = found else {
             return listed_id(at.files, key).map_or(Ok(None), |place| Err(in_file(service, id, place)));
         };
