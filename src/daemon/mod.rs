@@ -41,7 +41,7 @@ use tokio::time::timeout;
 use crate::api::{self, Access, ListenError, Port, Socket};
 use crate::config::{self, Config};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, ZoneStatus};
+use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
 use inbox::Inbox;
@@ -366,6 +366,7 @@ fn initial_status(config: &Config) -> DaemonStatus {
         problems: Vec::new(),
         held: None,
         next_run: None,
+        verification: VerificationStatus::default(),
     };
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -3,6 +3,7 @@
 
 mod delta;
 mod diagnostic;
+mod finding;
 mod marker;
 mod name;
 mod name_map;
@@ -17,10 +18,12 @@ mod service;
 mod sets;
 mod status;
 mod table;
+mod verification;
 mod zone;
 
 pub use delta::{Change, Line};
 pub use diagnostic::{Diagnostic, LineIndex, Place};
+pub use finding::{Finding, Severity};
 pub use marker::{MARKER_LABEL, Marker, MarkerError, OwnerId};
 pub use name::{MAX_LABEL, MAX_NAME, Name, NameError};
 pub use name_map::NameMap;
@@ -33,4 +36,5 @@ pub use server::{DNS_PORT, Server, ServerError};
 pub use service::{Catalogue, Instance, MAX_SHARDS, Service, ServiceKey, Shards, shard_of};
 pub use sets::Sets;
 pub use status::{DaemonStatus, HeldStatus, LeaseStatus, NotifyStatus, Outcome, ZoneStatus};
+pub use verification::{ServerStatus, State, Unverified, VerificationStatus};
 pub use zone::{Mismatch, Zone, ZoneBuilder};

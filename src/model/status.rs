@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::name::Name;
+use super::verification::VerificationStatus;
 
 /// How the daemon stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -144,4 +145,7 @@ pub struct ZoneStatus {
     pub held: Option<HeldStatus>,
     /// When the next attempt comes at the latest, seconds since 1970.
     pub next_run: Option<u64>,
+    /// How what is published stands at the servers through which it is looked up.
+    #[serde(default)]
+    pub verification: VerificationStatus,
 }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::model::{DNS_PORT, RecordType, RrsetKey, Server};
 use crate::protocol::lookup::{
-    Attempt, DEFAULT_NDOTS, Exchange, Lookup, RESOLV_CONF, Reply, ResolvConf, Step, Unknown, Verdict,
+    Attempt, Consumer, DEFAULT_NDOTS, Exchange, Lookup, RESOLV_CONF, Reply, ResolvConf, Step, Unknown, Verdict,
 };
 
 /// Whom a lookup asks.
@@ -36,6 +36,8 @@ impl Resolver {
 /// How a lookup may differ from Prometheus'. The default is not to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
+    /// Whose look-up is made.
+    pub consumer: Consumer,
     /// Asks over TCP from the start.
     pub force_tcp: bool,
     /// The file that [`Resolver::System`] reads.
@@ -46,7 +48,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { force_tcp: false, resolv_conf: PathBuf::from(RESOLV_CONF), port: DNS_PORT }
+        Self {
+            consumer: Consumer::Prometheus,
+            force_tcp: false,
+            resolv_conf: PathBuf::from(RESOLV_CONF),
+            port: DNS_PORT,
+        }
     }
 }
 

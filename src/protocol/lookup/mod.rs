@@ -14,6 +14,7 @@
 
 mod answer;
 mod candidates;
+mod consumer;
 mod exchange;
 mod machine;
 mod resolv_conf;
@@ -28,6 +29,7 @@ pub use answer::{
     SRV_TARGET_LABEL, Target, Unknown, Verdict,
 };
 pub use candidates::{DEFAULT_NDOTS, NameList};
+pub use consumer::Consumer;
 pub use exchange::{Exchange, Received, Response};
 pub use machine::{Lookup, Step};
 pub use resolv_conf::ResolvConf;
