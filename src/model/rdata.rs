@@ -212,6 +212,11 @@ impl Rdata {
         (self.record_type == RecordType::AAAA).then(|| octets.into())
     }
 
+    /// The address, when this is A or AAAA data.
+    pub fn as_address(&self) -> Option<IpAddr> {
+        self.as_a().map(IpAddr::from).or_else(|| self.as_aaaa().map(IpAddr::from))
+    }
+
     /// The single name that CNAME, NS, PTR and DNAME data consist of.
     pub fn as_name(&self) -> Option<Name> {
         let one_name = [RecordType::CNAME, RecordType::NS, RecordType::PTR, RecordType::DNAME];

@@ -80,8 +80,11 @@ pub struct ServerStatus {
     pub lookups: u64,
     /// When an answer came last that Prometheus would take, seconds since 1970.
     pub last_answer: Option<u64>,
-    /// How long the last change took from the primary's answer until it was seen here, milliseconds.
+    /// How long the last change took from the primary until it was seen here, milliseconds.
     pub propagation_ms: Option<u64>,
+    /// Why the server cannot be asked, or its serial.
+    #[serde(default)]
+    pub error: Option<String>,
 }
 
 /// One RRset that a server does not give as it shall be.

@@ -76,8 +76,7 @@ impl Zone {
 
     fn addresses_of(&self, name: &Name) -> Vec<IpAddr> {
         let sets = [RecordType::A, RecordType::AAAA].map(|record_type| self.rrset(name, record_type));
-        let address = |rdata: &Rdata| rdata.as_a().map(IpAddr::from).or_else(|| rdata.as_aaaa().map(IpAddr::from));
-        sets.iter().flatten().flat_map(Rrset::rdatas).filter_map(address).collect()
+        sets.iter().flatten().flat_map(Rrset::rdatas).filter_map(Rdata::as_address).collect()
     }
 
     /// How many records there are.

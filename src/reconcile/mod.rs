@@ -4,8 +4,10 @@
 
 mod aside;
 mod desired;
+mod evidence;
 mod guard;
 mod holdings;
+mod moved;
 mod obstacle;
 mod ownership;
 mod plan;
@@ -18,7 +20,9 @@ mod verdict;
 
 pub use aside::SetAside;
 pub use desired::{Desired, ZonePolicy, desired, published, records_of};
+pub use evidence::{Serials, Sight, Track};
 pub use guard::{Guarded, Held, HoldReason, MIN_OWNED_RECORDS, MissingSource, PlanId, guard, losing_names};
+pub use moved::Moved;
 pub use obstacle::{Conflict, Obstacle};
 pub use ownership::{OwnedName, owned};
 pub use plan::{Plan, plan};

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use super::desired::{Desired, Wanted};
 use super::guard::MissingSource;
 use super::holdings::Holdings;
+use super::moved::{self, Moved, Version};
 use super::obstacle::{Conflict, Obstacle};
+use super::ownership;
 use super::plan::{self, Plan, Step};
 use super::shards;
 use crate::model::{
@@ -44,6 +46,7 @@ pub struct Reconciler {
     untouched: BTreeMap<Name, BTreeSet<Name>>,
     /// Whether a difference was made in part and then did not fit.
     torn: bool,
+    moved: Moved,
     effort: Effort,
 }
 
@@ -70,6 +73,7 @@ impl Reconciler {
             joint: BTreeSet::new(),
             untouched: BTreeMap::new(),
             torn: false,
+            moved: Moved::default(),
             effort: Effort::default(),
         };
         new.compare_everything();
@@ -107,6 +111,35 @@ impl Reconciler {
         self.holdings.records
     }
 
+    /// Every owner name in the zone that carries our marker, in no order.
+    pub fn ours(&self) -> impl Iterator<Item = &Name> {
+        self.live.unmarked_names().filter(|name| ownership::owned_at(&self.owner, &self.live, name).is_some())
+    }
+
+    /// How many RRsets in the zone are ours, markers not counted.
+    pub fn count_ours(&self) -> usize {
+        let count = |name: &Name| {
+            moved::types_at(&self.owner, &self.live, name).iter().filter(|kind| self.has(name, **kind)).count()
+        };
+        self.live.unmarked_names().map(count).sum()
+    }
+
+    fn has(&self, name: &Name, record_type: RecordType) -> bool {
+        self.live.at(name).is_some_and(|sets| sets.contains(record_type))
+    }
+
+    /// The RRsets that are ours at a name, as they are in the zone.
+    pub fn ours_at(&self, name: &Name) -> impl Iterator<Item = Rrset> {
+        let types = moved::types_at(&self.owner, &self.live, name);
+        types.into_iter().filter_map(|record_type| self.live.rrset(name, record_type))
+    }
+
+    /// What of ours changed in the zone since this was last called.
+    #[must_use]
+    pub fn take_moved(&mut self) -> Moved {
+        std::mem::take(&mut self.moved)
+    }
+
     /// Whether there is nothing to do and nothing in the way.
     pub fn is_in_sync(&self) -> bool {
         self.pending.is_empty() && self.conflicts.is_empty()
@@ -120,6 +153,7 @@ impl Reconciler {
 
     /// The zone was read anew.
     pub fn replace_zone(&mut self, live: Zone) {
+        self.moved.note_replaced(&self.owner, &self.live, &live);
         self.live = live;
         self.torn = false;
         self.compare_everything();
@@ -135,9 +169,12 @@ impl Reconciler {
         let records = || deleted.iter().chain(added);
         let touched: BTreeSet<Name> = records().flat_map(|record| concerned(&record.name)).collect();
         touched.iter().for_each(|name| self.holdings.leave(&self.owner, &self.live, name));
+        let all: Vec<_> = records().collect();
+        self.moved.note(&self.owner, &self.live, Version::Before, &all);
         self.torn = true;
         self.live.advance(deleted, added, soa)?;
         self.torn = false;
+        self.moved.note(&self.owner, &self.live, Version::After, &all);
         for name in &touched {
             self.holdings.enter(&self.owner, &self.live, name);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{Name, Rdata, RecordType, Rrset, Server};
+use crate::model::{Name, Rdata, RecordType, Rrset, Server, State};
 
 /// How a looked-up RRset differs from the desired one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
@@ -48,6 +48,12 @@ pub struct Check {
     pub record_type: RecordType,
     /// How it stands.
     pub verdict: Standing,
+    /// The same in the words of continuous verification: whether a difference is explained.
+    pub state: State,
+    /// For how many more seconds a cache may give what was there before; none when no cache explains the difference.
+    pub clears_within: Option<u64>,
+    /// What is seen, and why; none when it is in sync.
+    pub explanation: Option<String>,
     /// In which way it differs.
     #[serde(flatten)]
     pub comparison: Comparison,
