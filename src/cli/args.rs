@@ -1,14 +1,17 @@
 //! The arguments of every command, with their help texts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
 use super::registry::{
     DeregisterArgs, ExportArgs, HistoryArgs, ImportArgs, ListArgs, RegisterArgs, RenewArgs, RunArgs, SetArgs, ShowArgs,
 };
+use crate::daemon::through::Through;
 use crate::model::{Name, OwnerId};
 use crate::reconcile::PlanId;
+use crate::sources::parse_duration;
 
 const EXIT_CODES: &str = "Exit codes:\n  0  done, or in sync\n  1  failed\n  2  usage error\n  3  differences found\n  4  held by a guard: see `srvctl apply --accept`";
 
@@ -58,7 +61,9 @@ pub enum Command {
     Dig(DigArgs),
     /// Look every desired record up as Prometheus does, through every configured server
     ///
-    /// Exits 3 when anything is missing, extra, different or unknown, and says why as far as the zone tells.
+    /// Says what is in sync, stale (a cache, or a secondary that is behind: and until when), missing, extra, different or
+    /// unknown, and why; what vmagent and Thanos make of the same answers where that is something else; and which targets
+    /// have no address. Exits 3 unless everything is in sync.
     Verify(VerifyArgs),
     /// Print the names to look a service up under, one per line, for the `names` of a scrape configuration
     ///
@@ -158,6 +163,17 @@ pub struct VerifyArgs {
     /// Services to check, `jenkins` or `_jenkins._tcp.internal.local.` [default: all]
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
+    /// The same, as an option; may be given several times
+    #[arg(long = "service", value_name = "SERVICE")]
+    pub more_services: Vec<String>,
+    /// Look through this server, HOST or HOST:PORT, `system` for those of resolv.conf; may be given several times
+    /// [default: the zone's `verify`]
+    #[arg(long = "server", value_name = "SERVER")]
+    pub servers: Vec<Through>,
+    /// Look again and again until everything is in sync, for at most so long [default: 30s]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "30s",
+          value_parser = parse_duration)]
+    pub wait: Option<Duration>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

@@ -31,7 +31,8 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
         Ok(services) => services,
         Err(exit) => return exit,
     };
-    let checks = verification::verify(config, catalogue, &services).await;
+    let verification = verification::verify(config, catalogue, &services, &args.servers).await;
+    let checks = verification.checks;
     let in_sync = checks.iter().all(|check| check.verdict == Standing::InSync);
     let reasons = if in_sync {
         Vec::new()

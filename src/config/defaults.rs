@@ -32,3 +32,9 @@ pub const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Percent. An ordinary change takes a few records away; a third of everything is a broken source.
 pub const MAX_DELETE_PERCENT: u8 = 30;
+
+/// Everything is looked up once in the time that Prometheus' own alerts mostly wait (`for: 5m`).
+pub const VERIFY_INTERVAL: Option<Duration> = Some(Duration::from_mins(5));
+
+/// Per second and server: 60,000 RRsets in the interval, and one percent of what a small BIND answers.
+pub const VERIFY_RATE: NonZeroU32 = NonZeroU32::new(200).expect("not 0");

@@ -9,6 +9,7 @@ mod read;
 mod transport;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -96,6 +97,10 @@ pub struct ZoneConfig {
     pub notify_listen: Option<SocketAddr>,
     /// Through whom published services are looked up again; the primary, over plain DNS, when nothing is said.
     pub verify: Vec<VerifyThrough>,
+    /// How long the daemon takes to look everything up once; none: it looks up only what has changed.
+    pub verify_interval: Option<Duration>,
+    /// Look-ups per second through one server, at most.
+    pub verify_rate: NonZeroU32,
 }
 
 /// Whom to ask when verifying.
@@ -103,11 +108,18 @@ pub struct ZoneConfig {
 pub enum VerifyThrough {
     /// The resolvers of `/etc/resolv.conf`, with its search list and options.
     System,
+    /// Every server of the zone's NS set beside the primary.
+    Secondaries,
     /// One server.
     Server(Server),
 }
 
 impl ZoneConfig {
+    /// Where Prometheus would ask the primary, which is never over TLS.
+    pub fn plain_primary(&self) -> Server {
+        read::plain(&self.primary, &self.transport)
+    }
+
     /// The zone's primary, to be spoken to as configured. Opens nothing yet.
     pub fn primary(&self) -> Primary {
         let primary = Primary::new(self.name.clone(), self.primary.clone(), &self.key);

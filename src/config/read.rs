@@ -1,6 +1,7 @@
 //! The tables and keys of `srvctl.toml`.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,9 @@ const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Durati
 
 /// More is no grace, but a lease of another length.
 const GRACE_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+
+/// Per second: more is a load test.
+const VERIFY_RATE_RANGE: RangeInclusive<u32> = 1..=10_000;
 
 /// Less is impatience with a disk, more is a daemon that hangs.
 const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(10);
@@ -160,6 +164,8 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());
     let notify_listen = fields.parsed("notify_listen", listen::address);
     let verify = verify(fields);
+    let verify_interval = verify_interval(fields);
+    let verify_rate = fields.integer("verify_rate", VERIFY_RATE_RANGE).and_then(NonZeroU32::new);
     if let Some(name) = &name {
         if let Some(first) = seen.get(name.get_ref()) {
             let message = format!("zone `{}` is configured twice; first at {first}", name.get_ref());
@@ -187,11 +193,27 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
         timeout: timeout.unwrap_or(defaults::TIMEOUT),
         max_delete_percent: max_delete.unwrap_or(defaults::MAX_DELETE_PERCENT),
         notify_listen: notify_listen.map(Spanned::into_inner),
+        verify_interval,
+        verify_rate: verify_rate.unwrap_or(defaults::VERIFY_RATE),
     })
 }
 
+/// None at all (`never`), or long enough that a round does not follow upon the other.
+fn verify_interval(fields: &mut Fields<'_, '_>) -> Option<Duration> {
+    let parse = |text: &str| match text {
+        "never" => Ok(None),
+        _ => match parse_duration(text) {
+            Ok(interval) if INTERVAL_RANGE.contains(&interval) => Ok(Some(interval)),
+            Ok(_) => Err(format!("`verify_interval` must be from 1s to 24h, or \"never\", not {text}")),
+            Err(error) => Err(format!("{error}; or \"never\", to look up only what has changed")),
+        },
+    };
+    let said = fields.parsed("verify_interval", parse).map(Spanned::into_inner);
+    said.unwrap_or(defaults::VERIFY_INTERVAL)
+}
+
 /// Where Prometheus would ask this server, which is never over TLS.
-fn plain(primary: &Server, transport: &Transport) -> Server {
+pub(super) fn plain(primary: &Server, transport: &Transport) -> Server {
     match transport {
         Transport::Tcp => primary.clone(),
         Transport::Tls(_) => Server::new(primary.host.clone(), DNS_PORT),
@@ -238,6 +260,7 @@ fn verify(fields: &mut Fields<'_, '_>) -> Option<Vec<VerifyThrough>> {
     }
     let through = |text: &str| match text {
         "system" => Ok(VerifyThrough::System),
+        "secondaries" => Ok(VerifyThrough::Secondaries),
         other => server(other).map(VerifyThrough::Server),
     };
     let checked = texts.get_ref().iter().filter_map(|text| fields.parse(text, through)).map(Spanned::into_inner);

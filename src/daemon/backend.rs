@@ -61,11 +61,16 @@ impl api::Backend for Backend {
             let prover = Prover { config: &self.config, service, in_force };
             let mut stop = self.stop.clone();
             let known = goals.clone();
-            tokio::select! {
-                proofs = prover.prove(goals, limit, || self.status.borrow().clone()) => proofs,
+            let proofs = tokio::select! {
+                proofs = prover.prove(goals, limit, || self.status.borrow().clone()) => Some(proofs),
                 // Who waits must not hold up a reload.
-                _ = stop.wait_for(|&stop| stop) => {
-                    prover.unseen(&known, "the daemon stopped, or read its configuration anew, before it was seen")
+                _ = stop.wait_for(|&stop| stop) => None,
+            };
+            match proofs {
+                Some(proofs) => proofs,
+                None => {
+                    let why = "the daemon stopped, or read its configuration anew, before it was seen";
+                    prover.unseen(&known, why).await
                 }
             }
         })

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::verification::{resolver, shown, verifiers_of};
+use super::through::{Through, verifiers};
 use crate::api::{Goal, Proof};
-use crate::config::{Config, VerifyThrough};
+use crate::config::{Config, ZoneConfig};
 use crate::model::{DaemonStatus, MAX_SHARDS, Name, Outcome, Rdata, RecordType, RrsetKey, Service, ServiceKey, Shards};
 use crate::protocol::lookup::Verdict;
 
@@ -23,7 +23,7 @@ const CONCURRENT: usize = 8;
 
 /// What is looked at: one name and type through one server.
 struct Look {
-    server: Arc<VerifyThrough>,
+    server: Arc<Through>,
     /// Under which names; what shall be there is under one of them.
     names: Vec<Name>,
     record_type: RecordType,
@@ -47,7 +47,7 @@ impl Prover<'_> {
         status: impl Fn() -> DaemonStatus,
     ) -> Vec<Proof> {
         let (began, deadline) = (Instant::now(), Instant::now() + limit);
-        let looks = self.looks(&self.names(), &goals);
+        let looks = self.looks(&self.names(), &goals).await;
         let mut wait = FIRST_WAIT;
         let mut proofs = unseen(&looks, "not looked up in time");
         loop {
@@ -71,9 +71,9 @@ impl Prover<'_> {
     }
 
     /// What is said when nobody looks any more.
-    pub(super) fn unseen(&self, goals: &[Goal], why: &str) -> Vec<Proof> {
+    pub(super) async fn unseen(&self, goals: &[Goal], why: &str) -> Vec<Proof> {
         let name = self.service.owner_name().into_iter().collect::<Vec<_>>();
-        unseen(&self.looks(&name, goals), why)
+        unseen(&self.looks(&name, goals).await, why)
     }
 
     /// Under which names the service is looked up.
@@ -88,25 +88,19 @@ impl Prover<'_> {
         }
     }
 
-    fn looks(&self, names: &[Name], goals: &[Goal]) -> Vec<Look> {
+    async fn looks(&self, names: &[Name], goals: &[Goal]) -> Vec<Look> {
         let mut looks = Vec::new();
-        for server in verifiers_of(self.config, &self.service.zone) {
-            looks.push(Look {
-                server: Arc::new(server.clone()),
-                names: names.to_vec(),
-                record_type: RecordType::SRV,
-                goals: goals.to_vec(),
-            });
+        for server in self.asked(|zone| zone.name == self.service.zone).await {
+            looks.push(Look { server, names: names.to_vec(), record_type: RecordType::SRV, goals: goals.to_vec() });
         }
         for goal in goals.iter().filter(|goal| goal.present) {
-            let zone = self.config.zones.iter().filter(|zone| goal.offer.host.is_within(&zone.name));
-            let Some(zone) = zone.max_by_key(|zone| zone.name.len()) else { continue };
+            let asked = self.asked(|zone| goal.offer.host.is_within(&zone.name)).await;
             for record_type in [RecordType::A, RecordType::AAAA] {
                 if rdatas(goal, record_type).next().is_none() {
                     continue;
                 }
-                looks.extend(zone.verify.iter().map(|server| Look {
-                    server: Arc::new(server.clone()),
+                looks.extend(asked.iter().map(|server| Look {
+                    server: Arc::clone(server),
                     names: vec![goal.offer.host.clone()],
                     record_type,
                     goals: vec![goal.clone()],
@@ -114,6 +108,15 @@ impl Prover<'_> {
             }
         }
         looks
+    }
+
+    /// Through whom the zone is verified: the longest of those that fit.
+    async fn asked(&self, fits: impl Fn(&&ZoneConfig) -> bool) -> Vec<Arc<Through>> {
+        let zone = self.config.zones.iter().filter(fits).max_by_key(|zone| zone.name.len());
+        match zone {
+            Some(zone) => verifiers(zone).await.asked,
+            None => Vec::new(),
+        }
     }
 }
 
@@ -126,7 +129,7 @@ async fn look_at_all(looks: &[Look]) -> Vec<Proof> {
     let mut proofs = Vec::new();
     for look in looks {
         let questions: Vec<_> = look.names.iter().map(|name| RrsetKey::new(name.clone(), look.record_type)).collect();
-        let verdicts = resolver(&look.server).look_up_all(&questions, &permits).await;
+        let verdicts = look.server.resolver().look_up_all(&questions, &permits).await;
         proofs.push(look.proof(look.missing(&verdicts)));
     }
     proofs
@@ -135,7 +138,7 @@ async fn look_at_all(looks: &[Look]) -> Vec<Proof> {
 impl Look {
     fn proof(&self, reason: Option<String>) -> Proof {
         Proof {
-            server: shown(&self.server).map(|server| server.to_string()),
+            server: self.server.server().map(ToString::to_string),
             name: self.names[0].clone(),
             record_type: self.record_type.to_string(),
             verified: reason.is_none(),

@@ -1,0 +1,94 @@
+//! Looking every desired record up as Prometheus would, through every server, once.
+
+mod blocks;
+mod servers;
+
+use std::mem;
+use std::sync::Arc;
+
+use super::through::{Through, Verifiers, of_every_zone};
+use super::{names, policies};
+use crate::config::Config;
+use crate::model::{Catalogue, Name, RecordType, RrsetKey, Service, Shards};
+use crate::reconcile::{Check, desired, published, records_of};
+use blocks::{BLOCK, Blocks, Wanted};
+use servers::Servers;
+
+pub use servers::Version;
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// In the order of services, then of names, then of the configuration's servers.
+    pub checks: Vec<Check>,
+    /// Which version of its zone each server has.
+    pub versions: Vec<Version>,
+    /// Secondaries that cannot be asked, with their names and why.
+    pub lost: Vec<(String, String)>,
+}
+
+/// Every desired RRset of the given services, checked through every server of its zone's `verify` list, or through
+/// `instead` when that names any. A service that is spread over several names is looked up under all of them, and what
+/// they hold together counts: an instance may be at two names while it moves.
+pub async fn verify(
+    config: &Config,
+    catalogue: &Catalogue,
+    services: &[&Service],
+    instead: &[Through],
+) -> Verification {
+    let policies = policies(config);
+    let nothing = Catalogue::new();
+    let others = if services.iter().any(|service| depends_on_others(service)) { catalogue } else { &nothing };
+    let zones = desired(others, &policies, &[]);
+    let lists = names::list(config, &zones, services).await;
+    let verifiers = who(config, instead).await;
+    let servers = Arc::new(Servers::ask(config, &verifiers).await);
+    let mut blocks = Blocks::new(Arc::clone(&servers));
+    let mut block = Vec::new();
+    for (service, list) in services.iter().zip(lists) {
+        for (key, own) in records_of(service, &policies) {
+            let is_service = matches!(key.record_type, RecordType::SRV | RecordType::TXT);
+            // Addresses belong to a host that other services may name too.
+            let rrset = if is_service { own } else { published(&zones, &key).unwrap_or(own) };
+            let names = match &list {
+                Ok(names) if is_service => Ok(names.clone()),
+                Err(error) if is_service => Err(error.to_string()),
+                _ => Ok(vec![key.name.clone()]),
+            };
+            for server in through(&verifiers, service, &key) {
+                let (key, names, rrset) = (key.clone(), names.clone(), rrset.clone());
+                block.push(Wanted { service: service.key.to_string(), server: Arc::clone(server), key, names, rrset });
+            }
+            if block.len() >= BLOCK {
+                blocks.start(mem::take(&mut block)).await;
+            }
+        }
+    }
+    blocks.start(block).await;
+    let lost = verifiers.into_iter().flat_map(|(_, verifiers)| verifiers.lost).collect();
+    Verification { checks: blocks.finish().await, versions: servers.versions.clone(), lost }
+}
+
+async fn who(config: &Config, instead: &[Through]) -> Vec<(Name, Verifiers)> {
+    if instead.is_empty() {
+        return of_every_zone(config).await;
+    }
+    let asked = Verifiers { asked: instead.iter().cloned().map(Arc::new).collect(), lost: Vec::new() };
+    config.zones.iter().map(|zone| (zone.name.clone(), asked.clone())).collect()
+}
+
+/// Whether more than the service itself says what it publishes: other services can name its hosts, and what it is
+/// spread over depends on the zone.
+fn depends_on_others(service: &Service) -> bool {
+    service.shards != Shards::Off || service.instances.iter().any(|instance| !instance.addresses.is_empty())
+}
+
+/// Those through whom the zone is verified that holds the record: a host's addresses can be in another zone than the
+/// service.
+fn through<'v>(verifiers: &'v [(Name, Verifiers)], service: &Service, key: &RrsetKey) -> &'v [Arc<Through>] {
+    let around = verifiers.iter().filter(|(zone, _)| match key.record_type {
+        RecordType::A | RecordType::AAAA => key.name.is_within(zone),
+        _ => *zone == service.key.zone,
+    });
+    around.max_by_key(|(zone, _)| zone.len()).map_or(&[], |(_, verifiers)| &verifiers.asked)
+}
