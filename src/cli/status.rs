@@ -1,5 +1,6 @@
 //! `srvctl status`.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,7 +9,9 @@ use super::args::Format;
 use super::exit::Exit;
 use super::output;
 use super::output::Paint;
-use crate::model::{DaemonStatus, NotifyStatus, Outcome, ZoneStatus};
+use crate::model::{
+    DaemonStatus, NotifyStatus, Outcome, ServerStatus, State, Unverified, VerificationStatus, ZoneStatus,
+};
 use crate::{api, config};
 
 pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
@@ -89,6 +92,7 @@ fn show_zone(paint: Paint, owner: &str, zone: &ZoneStatus) {
             Line::Doubtful(line) => paint.doubtful(format_args!("  NOTIFY: {line}")),
         });
     }
+    show_verification(paint, &zone.verification);
     if zone.owner != owner {
         output::line(format_args!("  owner \"{}\" in this zone", zone.owner));
     }
@@ -103,6 +107,45 @@ fn show_zone(paint: Paint, owner: &str, zone: &ZoneStatus) {
     for problem in &zone.problems {
         output::line(paint.doubtful(format_args!("  ! {problem}")));
     }
+}
+
+/// Problems that the status shows; `--json` has up to a hundred.
+const PROBLEMS: usize = 10;
+
+fn show_verification(paint: Paint, verification: &VerificationStatus) {
+    for server in &verification.servers {
+        let line = format!("  verified at {}", server_line(server, verification.rrsets));
+        let is_good = server.in_sync == verification.rrsets && server.error.is_none();
+        output::line(if is_good { line } else { paint.doubtful(line) });
+    }
+    for problem in verification.problems.iter().take(PROBLEMS) {
+        let Unverified { server, name, record_type, state, since, reason, .. } = problem;
+        let line = format!("    {name} {record_type} at {server} is {state} since {} ago: {reason}", age(*since));
+        output::line(if *state == State::Wrong { paint.bad(line) } else { paint.doubtful(line) });
+    }
+    if verification.problems.len() > PROBLEMS {
+        output::line(format_args!("    and {} more: srvctl status --json", verification.problems.len() - PROBLEMS));
+    }
+}
+
+fn server_line(server: &ServerStatus, rrsets: usize) -> String {
+    let mut line = format!("{}: {} of {rrsets} in sync", server.server, server.in_sync);
+    for (count, state) in [(server.stale, State::Stale), (server.wrong, State::Wrong), (server.unknown, State::Unknown)]
+    {
+        if count > 0 {
+            let _ = write!(line, ", {count} {state}");
+        }
+    }
+    if let (Some(serial), Some(behind @ 1..)) = (server.serial, server.behind) {
+        let _ = write!(line, "; serial {serial}, {behind} behind");
+    }
+    if let Some(took) = server.propagation_ms {
+        let _ = write!(line, "; the last change was seen after {took} ms");
+    }
+    if let Some(error) = &server.error {
+        let _ = write!(line, "; {error}");
+    }
+    line
 }
 
 /// A line about NOTIFYs: one as it should be, or one that somebody has to look into.

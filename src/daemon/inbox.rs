@@ -34,6 +34,8 @@ pub(super) struct News {
     pub(super) notified: Option<Notified>,
     /// A person accepted this held plan.
     pub(super) accepted: Option<PlanId>,
+    /// Somebody new looks published records up, who has seen none yet.
+    pub(super) round: bool,
 }
 
 /// What a NOTIFY said.
@@ -46,7 +48,11 @@ pub(super) struct Notified {
 impl News {
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        !self.is_about_services() && !self.full_check && self.notified.is_none() && self.accepted.is_none()
+        !self.is_about_services()
+            && !self.full_check
+            && !self.round
+            && self.notified.is_none()
+            && self.accepted.is_none()
     }
 
     /// Whether what is desired may have changed.

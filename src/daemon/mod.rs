@@ -5,13 +5,15 @@
 //!                                 Wishes ─▶ Inbox ─▶ ZoneTask (one per zone) ─▶ the zone
 //!   `srvctl register` ─▶ API ─▶ Registrar       │          │
 //!                         │       └─▶ store     │          │
-//!   the primaries ─▶ NotifyTask ─word of changes┘          │
+//!   the primaries ─▶ NotifyTask ─word of changes┘          ├─▶ Herald ─▶ Witness (one per server) ─▶ look-ups
 //!                         └───────status───────────────────┴──▶ API ─▶ `srvctl status`
 //! ```
 
 mod backend;
 mod backoff;
 pub mod cycle;
+mod feed;
+mod herald;
 mod inbox;
 pub mod names;
 mod notify_task;
@@ -22,8 +24,11 @@ mod report;
 mod source_task;
 mod supervise;
 mod systemd;
+pub mod through;
 pub mod verification;
+mod verify_task;
 mod wishes;
+mod witness;
 mod zone_task;
 
 pub use report::held;
@@ -44,12 +49,15 @@ use crate::dns::Session;
 use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
+use feed::{Facts, Feeds};
+use herald::{Herald, Pace};
 use inbox::Inbox;
 use notify_task::NotifyTask;
 use registrar::Registrar;
 use source_task::SourceTask;
 use supervise::Tasks;
 use systemd::Watchdog;
+use verify_task::VerifyTask;
 use wishes::Wishes;
 use zone_task::{ZoneTask, now};
 
@@ -208,8 +216,22 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
     tasks.start("sources", sources.run());
     let policies: Arc<[ZonePolicy]> = policies(config).into();
     for (index, (zone, inbox)) in config.zones.iter().zip(inboxes).enumerate() {
+        let (facts, known) = watch::channel(Facts::default());
+        let feeds = Arc::new(Feeds::default());
+        let pace = Pace { interval: zone.verify_interval, rate: zone.verify_rate };
+        let verification = VerifyTask {
+            index,
+            zone: zone.clone(),
+            feeds: Arc::clone(&feeds),
+            facts: known,
+            inbox: Arc::clone(inbox),
+            status: Arc::clone(&ports.status),
+            stop: ports.stopped.clone(),
+        };
+        tasks.start("verification", verification.run());
         let task = ZoneTask {
             index,
+            herald: Herald::new(feeds, facts, pace),
             session: Session::new(zone.primary()),
             owner: zone.owner.clone(),
             interval: config.daemon.interval,

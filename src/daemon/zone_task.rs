@@ -6,6 +6,7 @@
 //! The zone is transferred once, and then followed by what changes in it. Between two cycles nothing is asked; on the
 //! interval, the serial.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::cycle::{self, Converged, Orders, Reading, Reason, Unmet};
+use super::herald::Herald;
 use super::inbox::{Inbox, News, Notified};
 use super::report;
 use crate::dns::{DnsError, Session};
@@ -31,6 +33,7 @@ pub(super) struct ZoneTask {
     /// The zone's place in the configuration and in the status.
     pub(super) index: usize,
     pub(super) session: Session,
+    pub(super) herald: Herald,
     pub(super) owner: OwnerId,
     pub(super) interval: Duration,
     pub(super) inbox: Arc<Inbox>,
@@ -111,7 +114,9 @@ impl ZoneTask {
         };
         let mut stop = self.stop.clone();
         loop {
-            memory.take_in(self.inbox.take());
+            let news = self.inbox.take();
+            let is_somebody_new = news.round;
+            memory.take_in(news);
             let wait = if let Knowledge::Nothing(_) = memory.knowledge {
                 self.interval
             } else {
@@ -123,13 +128,30 @@ impl ZoneTask {
                 self.act(read, &mut memory).await
             };
             self.update_status(|zone| zone.next_run = Some(now() + wait.as_secs()));
+            if let Knowledge::Everything(reconciler) = &mut memory.knowledge {
+                self.herald.tell(reconciler);
+                if is_somebody_new {
+                    self.herald.begin_anew(reconciler);
+                }
+            }
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => return,
                 () = self.inbox.news() => {}
                 () = tokio::time::sleep(wait) => memory.to_read = memory.to_read.max(ToRead::Serial),
+                () = Self::go_round(&mut self.herald, &memory.knowledge) => {}
             }
         }
+    }
+
+    /// Tells whoever looks published records up what is due, again and again.
+    async fn go_round(herald: &mut Herald, knowledge: &Knowledge) {
+        let Knowledge::Everything(reconciler) = knowledge else { return pending().await };
+        while let Some(next) = herald.next() {
+            tokio::time::sleep_until(next).await;
+            herald.go_on(reconciler);
+        }
+        pending::<()>().await;
     }
 
     /// Reads what there is to read, and changes nothing in the zone.

@@ -46,5 +46,6 @@ mod support;
 mod takeover;
 mod tls;
 mod transfers;
+mod verification;
 mod walls;
 mod zones;

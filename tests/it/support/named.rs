@@ -30,6 +30,8 @@ pub(crate) struct Builder {
     options: String,
     other_keys: String,
     records: String,
+    recursion: String,
+    serial: u32,
     tls: Option<Tls>,
     zone_options: String,
     zones: Vec<String>,
@@ -95,6 +97,18 @@ impl Builder {
         Self { records: text.to_owned(), ..self }
     }
 
+    /// With this serial instead of 1.
+    pub(crate) fn serial(self, serial: u32) -> Self {
+        Self { serial, ..self }
+    }
+
+    /// A resolver that asks this server and caches what it says; it serves no zone of its own but `none.example`.
+    pub(crate) fn resolves_through(self, server: SocketAddr) -> Self {
+        let (ip, port) = (server.ip(), server.port());
+        let recursion = format!("recursion yes; forward only; forwarders {{ {ip} port {port}; }};");
+        Self { recursion, ..self }.only_zone("none.example")
+    }
+
     /// Instead of letting the key update and transfer.
     pub(crate) fn zone_options(self, text: &str) -> Self {
         Self { zone_options: text.to_owned(), ..self }
@@ -119,7 +133,7 @@ impl Builder {
         fs::write(directory.path().join("test.key"), self.key.text()).unwrap();
         for (index, zone) in self.zones.iter().enumerate() {
             let extra = if index == 0 { self.records.as_str() } else { "" };
-            fs::write(directory.path().join(format!("{zone}.zone")), zone_file(zone, 1, extra)).unwrap();
+            fs::write(directory.path().join(format!("{zone}.zone")), zone_file(zone, self.serial, extra)).unwrap();
         }
         if let Some(Tls { certificate, .. }) = &self.tls {
             fs::write(directory.path().join("server.pem"), &certificate.certificate).unwrap();
@@ -145,9 +159,9 @@ impl Builder {
         let _ = write!(
             text,
             "controls {{ }};\noptions {{\n directory \"{path}\";\n pid-file none;\n session-keyfile \"{path}/session.key\";\n \
-             listen-on port {port} {{ {ip}; }};\n {listen_tls}\n listen-on-v6 {{ none; }};\n recursion no;\n dnssec-validation no;\n \
+             listen-on port {port} {{ {ip}; }};\n {listen_tls}\n listen-on-v6 {{ none; }};\n {}\n dnssec-validation no;\n \
              notify no;\n notify-rate 1000;\n startup-notify-rate 1000;\n version \"{token}\";\n {}\n}};\n",
-            self.options
+            self.recursion, self.options
         );
         for zone in &self.zones {
             let (options, notify) = (&self.zone_options, &self.notify);
@@ -216,6 +230,8 @@ impl Named {
             options: String::new(),
             other_keys: String::new(),
             records: String::new(),
+            recursion: "recursion no;".to_owned(),
+            serial: 1,
             tls: None,
             zone_options,
             zones: vec![ZONE.to_owned()],

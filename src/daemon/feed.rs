@@ -1,0 +1,179 @@
+//! What one server has to be asked, and what it should answer: from the zone's task to those who look.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::model::{Rrset, RrsetKey};
+
+/// What waits of a round for a server that is slow; more of it waits for the next round.
+const MOST_OF_A_ROUND: usize = 4_096;
+
+/// An RRset that has changed.
+#[derive(Debug, Clone)]
+pub(super) struct Changed {
+    /// As it is at the primary; none when it is gone there.
+    pub(super) rrset: Option<Arc<Rrset>>,
+    /// When the change was read back at the primary.
+    pub(super) at: Instant,
+}
+
+/// What is to be looked up through one server.
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    waiting: Mutex<Waiting>,
+    bell: Notify,
+}
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    /// So much may have changed that nothing that is known of the server counts any more.
+    pub(super) reset: bool,
+    /// What changed, the last change of each.
+    pub(super) changed: BTreeMap<RrsetKey, Changed>,
+    /// What is due in the round.
+    pub(super) round: VecDeque<Item>,
+}
+
+/// One step of a round.
+#[derive(Debug, Clone)]
+pub(super) enum Item {
+    /// An RRset as it is at the primary.
+    Rrset(RrsetKey, Arc<Rrset>),
+    /// The round is over.
+    End,
+}
+
+impl Feed {
+    /// What changed. Older word of the same waits no more.
+    pub(super) fn change(&self, changes: impl IntoIterator<Item = (RrsetKey, Changed)>) {
+        let mut waiting = self.lock();
+        let Waiting { changed, round, .. } = &mut *waiting;
+        changed.extend(changes);
+        round.retain(|item| !matches!(item, Item::Rrset(key, _) if changed.contains_key(key)));
+        self.bell.notify_one();
+    }
+
+    /// The next part of a round.
+    pub(super) fn go_on(&self, items: impl IntoIterator<Item = Item>) {
+        let mut waiting = self.lock();
+        for item in items {
+            if waiting.round.len() < MOST_OF_A_ROUND || matches!(item, Item::End) {
+                waiting.round.push_back(item);
+            }
+        }
+        self.bell.notify_one();
+    }
+
+    /// Begins anew.
+    pub(super) fn reset(&self) {
+        *self.lock() = Waiting { reset: true, ..Waiting::default() };
+        self.bell.notify_one();
+    }
+
+    /// What changed, and up to so many steps of the round.
+    pub(super) fn take(&self, steps: usize) -> Waiting {
+        let mut waiting = self.lock();
+        let steps = waiting.round.len().min(steps);
+        Waiting {
+            reset: std::mem::take(&mut waiting.reset),
+            changed: std::mem::take(&mut waiting.changed),
+            round: waiting.round.drain(..steps).collect(),
+        }
+    }
+
+    /// Returns when something waits.
+    pub(super) async fn news(&self) {
+        loop {
+            let waits = {
+                let waiting = self.lock();
+                waiting.reset || !waiting.changed.is_empty() || !waiting.round.is_empty()
+            };
+            if waits {
+                return;
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What those who look must know of the zone as it is at the primary.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Facts {
+    /// Its serial; none before it was read.
+    pub(super) serial: Option<u32>,
+    /// How many RRsets of ours there are.
+    pub(super) rrsets: usize,
+}
+
+/// Everybody who is fed.
+#[derive(Debug, Default)]
+pub(super) struct Feeds(Mutex<Vec<Arc<Feed>>>);
+
+impl Feeds {
+    /// One more.
+    pub(super) fn add(&self) -> Arc<Feed> {
+        let feed = Arc::new(Feed::default());
+        self.lock().push(Arc::clone(&feed));
+        feed
+    }
+
+    /// One less.
+    pub(super) fn remove(&self, feed: &Arc<Feed>) {
+        self.lock().retain(|other| !Arc::ptr_eq(other, feed));
+    }
+
+    /// Tells each.
+    pub(super) fn each(&self, tell: impl Fn(&Feed)) {
+        self.lock().iter().for_each(|feed| tell(feed));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Feed>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Rdata, RecordType};
+
+    fn key(name: &str) -> RrsetKey {
+        RrsetKey::new(name.parse().unwrap(), RecordType::TXT)
+    }
+
+    fn set(text: &str) -> Arc<Rrset> {
+        Arc::new(Rrset::new(1, [Rdata::txt([text])]).unwrap())
+    }
+
+    #[tokio::test]
+    async fn older_word_of_what_changed_waits_no_more() {
+        let feed = Feed::default();
+        feed.go_on([Item::Rrset(key("a"), set("old")), Item::Rrset(key("b"), set("b")), Item::End]);
+        feed.change([(key("a"), Changed { rrset: Some(set("new")), at: Instant::now() })]);
+        feed.news().await;
+        let waiting = feed.take(1);
+        assert_eq!(waiting.changed[&key("a")].rrset, Some(set("new")));
+        assert!(matches!(&waiting.round[0], Item::Rrset(found, _) if *found == key("b")));
+        assert!(matches!(feed.take(9).round.pop_front(), Some(Item::End)));
+    }
+
+    #[tokio::test]
+    async fn who_is_slow_waits_for_the_next_round() {
+        let feed = Feed::default();
+        feed.go_on((0..2 * MOST_OF_A_ROUND).map(|_| Item::Rrset(key("a"), set("a"))).chain([Item::End]));
+        assert_eq!(feed.take(usize::MAX).round.len(), MOST_OF_A_ROUND + 1);
+        feed.change([(key("a"), Changed { rrset: None, at: Instant::now() })]);
+        feed.reset();
+        feed.news().await;
+        let waiting = feed.take(9);
+        assert!(waiting.reset && waiting.changed.is_empty());
+    }
+}
