@@ -130,6 +130,19 @@ pub enum DnsError {
         /// Why.
         source: io::Error,
     },
+    /// A server that a zone's NS set names has no address.
+    #[error(
+        "the address of {name}, which the NS set of zone {zone} names, cannot be found: {why}; whoever follows the \
+         NS set fails there too"
+    )]
+    NameServer {
+        /// Which zone.
+        zone: Name,
+        /// The server's name.
+        name: Name,
+        /// Why.
+        why: String,
+    },
     /// A polled serial did not come.
     #[error("the serial of zone {zone} cannot be read from {server}: {why}")]
     Serial {

@@ -37,4 +37,4 @@ pub use service::{Catalogue, Instance, MAX_SHARDS, Service, ServiceKey, Shards, 
 pub use sets::Sets;
 pub use status::{DaemonStatus, HeldStatus, LeaseStatus, NotifyStatus, Outcome, ZoneStatus};
 pub use verification::{ServerStatus, State, Unverified, VerificationStatus};
-pub use zone::{Mismatch, Zone, ZoneBuilder};
+pub use zone::{Mismatch, NameServer, Zone, ZoneBuilder};

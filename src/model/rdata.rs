@@ -229,6 +229,16 @@ impl Rdata {
         self.soa_number(8)
     }
 
+    /// REFRESH in seconds, when this is SOA data: how often a secondary asks its primary by itself.
+    pub fn soa_refresh(&self) -> Option<u32> {
+        self.soa_number(16)
+    }
+
+    /// MINIMUM in seconds, when this is SOA data: how long a "no" may be cached, at most (RFC 2308 section 4).
+    pub fn soa_minimum(&self) -> Option<u32> {
+        self.soa_number(4)
+    }
+
     fn soa_number(&self, from_end: usize) -> Option<u32> {
         let start = self.wire.len().checked_sub(20).filter(|_| self.record_type == RecordType::SOA)? + 20 - from_end;
         self.wire[start..].first_chunk().map(|bytes| u32::from_be_bytes(*bytes))

@@ -24,6 +24,11 @@ impl Serial {
         }
     }
 
+    /// How many increments this one is ahead of another; none when it is not newer.
+    pub fn ahead_of(self, other: Self) -> Option<u32> {
+        self.is_newer_than(other).then(|| self.0.wrapping_sub(other.0))
+    }
+
     /// Whether this one is certainly newer.
     pub fn is_newer_than(self, other: Self) -> bool {
         self.compare(other) == Some(Ordering::Greater)
@@ -45,6 +50,7 @@ mod tests {
         let newer = |one, other| Serial(one).is_newer_than(Serial(other));
         assert!(newer(2, 1) && newer(0, u32::MAX) && newer(0x7fff_ffff, 0));
         assert!(!newer(1, 1) && !newer(u32::MAX, 0) && !newer(0, 0x7fff_ffff));
+        assert_eq!([Serial(2).ahead_of(Serial(u32::MAX)), Serial(2).ahead_of(Serial(2))], [Some(3), None]);
         assert_eq!(Serial(0).compare(Serial(OPPOSITE)), None);
         assert_eq!(Serial(OPPOSITE).compare(Serial(0)), None);
     }

@@ -1,6 +1,7 @@
 //! The zone as a server holds it.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::delta::Change;
 use super::marker::Marker;
@@ -19,6 +20,15 @@ pub struct Zone {
     records: usize,
     /// How many names below the apex have an NS or DNAME set, and hide what is below them.
     hiding: usize,
+}
+
+/// A server that the zone's NS set names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameServer {
+    /// Its host name.
+    pub name: Name,
+    /// Its addresses, when it lies in the zone; then there may also be none, and that is a mistake in the zone.
+    pub addresses: Option<Vec<IpAddr>>,
 }
 
 /// A difference that does not fit the zone that it is applied to: one of them is wrong, and nobody knows which.
@@ -51,6 +61,23 @@ impl Zone {
     /// How long the content may be believed when the server cannot be asked, seconds: the SOA record's EXPIRE.
     pub fn expire(&self) -> Option<u32> {
         self.rrset(&self.origin, RecordType::SOA)?.rdatas().first()?.soa_expire()
+    }
+
+    /// The servers that the NS set at the apex names, the primary mostly among them.
+    pub fn name_servers(&self) -> Vec<NameServer> {
+        let named = self.rrset(&self.origin, RecordType::NS);
+        let names = named.iter().flat_map(Rrset::rdatas).filter_map(Rdata::as_name);
+        let server = |name: Name| {
+            let addresses = name.is_within(&self.origin).then(|| self.addresses_of(&name));
+            NameServer { name, addresses }
+        };
+        names.map(server).collect()
+    }
+
+    fn addresses_of(&self, name: &Name) -> Vec<IpAddr> {
+        let sets = [RecordType::A, RecordType::AAAA].map(|record_type| self.rrset(name, record_type));
+        let address = |rdata: &Rdata| rdata.as_a().map(IpAddr::from).or_else(|| rdata.as_aaaa().map(IpAddr::from));
+        sets.iter().flatten().flat_map(Rrset::rdatas).filter_map(address).collect()
     }
 
     /// How many records there are.
@@ -322,6 +349,29 @@ mod tests {
         assert_eq!(absent, Err(Mismatch::Absent(record(1, 300, 2))));
         let present = live.clone().advance(&[], &[record(1, 300, 1)], &soa(2));
         assert_eq!(present, Err(Mismatch::Present(record(1, 300, 1))));
+    }
+
+    #[test]
+    fn the_servers_of_the_ns_set_with_what_the_zone_says_of_their_addresses() {
+        let record = |name: &str, rdata| Record { name: name.parse().unwrap(), ttl: 300, rdata };
+        let ns = |host: &str| {
+            let host: Name = host.parse().unwrap();
+            record("internal.local", Rdata::from_wire(RecordType::NS, host.as_wire()))
+        };
+        let live = zone(&[
+            ns("ns1.internal.local"),
+            ns("ns2.internal.local"),
+            ns("ns.example.net"),
+            record("ns1.internal.local", Rdata::a([192, 0, 2, 1].into())),
+            record("ns1.internal.local", Rdata::aaaa("2001:db8::1".parse().unwrap())),
+        ]);
+        let mut found: Vec<_> =
+            live.name_servers().into_iter().map(|server| (server.name.to_string(), server.addresses)).collect();
+        found.sort();
+        let of_ns1 = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap()).to_vec();
+        let expected =
+            [("ns.example.net.", None), ("ns1.internal.local.", Some(of_ns1)), ("ns2.internal.local.", Some(vec![]))];
+        assert_eq!(found, expected.map(|(name, addresses)| (name.to_owned(), addresses)));
     }
 
     proptest! {

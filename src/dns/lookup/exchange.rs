@@ -45,7 +45,7 @@ async fn exchange_datagrams(socket: &UdpSocket, exchange: &Exchange) -> io::Resu
 }
 
 /// Connected, so that an unreachable port is an error at once and strangers' datagrams never arrive.
-async fn connect_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+pub(in crate::dns) async fn connect_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),

@@ -3,6 +3,8 @@
 mod exchange;
 mod together;
 
+pub(super) use exchange::connect_udp;
+
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
