@@ -12,6 +12,7 @@
 mod backend;
 mod backoff;
 pub mod cycle;
+pub mod doctor;
 mod inbox;
 pub mod names;
 mod notify_task;

@@ -4,6 +4,7 @@
 
 mod aside;
 mod desired;
+pub mod doctor;
 mod guard;
 mod holdings;
 mod obstacle;
