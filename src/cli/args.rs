@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::doctor::DoctorArgs;
 use super::registry::{
     DeregisterArgs, ExportArgs, HistoryArgs, ImportArgs, ListArgs, RegisterArgs, RenewArgs, RunArgs, SetArgs, ShowArgs,
 };
@@ -65,6 +66,12 @@ pub enum Command {
     /// unknown, and why; what vmagent and Thanos make of the same answers where that is something else; and which targets
     /// have no address. Exits 3 unless everything is in sync.
     Verify(VerifyArgs),
+    /// Examine the whole chain, from the key to the resolvers, and say what is wrong and what to do
+    ///
+    /// Tries updates, transfers, NOTIFYs and large answers on scratch names of its own, which it removes again, and
+    /// compares secondaries, TTLs, markers and resolver configurations. Exits 1 when the worst finding is an error, 3 when
+    /// it is a warning.
+    Doctor(DoctorArgs),
     /// Print the names to look a service up under, one per line, for the `names` of a scrape configuration
     ///
     /// One unless the service is spread by `shards`. With `shards = "auto"` the zone is read to see how many.

@@ -6,6 +6,7 @@ mod args;
 mod check;
 mod daemon;
 mod dig;
+mod doctor;
 mod exit;
 mod load;
 mod log;
@@ -64,6 +65,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Owned(args) => owned::run(config, &args).await,
                 Command::Dig(args) => dig::run(&args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
+                Command::Doctor(args) => doctor::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
                 Command::Token(args) => token::run(&args),

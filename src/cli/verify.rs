@@ -1,6 +1,7 @@
 //! `srvctl verify`.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -9,16 +10,35 @@ use super::exit::Exit;
 use super::output::Paint;
 use super::plan::{self, NameReport};
 use super::{load, output};
-use crate::daemon::verification;
-use crate::model::{Catalogue, Service};
+use crate::daemon::through::SYSTEM;
+use crate::daemon::verification::{self, ServiceViews, Verification, Version};
+use crate::model::{Catalogue, Finding, Server, Service, Severity, State};
+use crate::protocol::lookup::Fate;
 use crate::reconcile::{Check, Standing};
+
+/// Waits between two looks of `--wait`: the first, and the longest.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
 struct Report<'a> {
     in_sync: bool,
     checks: &'a [Check],
+    servers: &'a [Version],
+    /// What is odd about targets, and about how names are looked up here.
+    findings: &'a [Finding],
+    /// What the consumers make of the answers.
+    views: &'a [ServiceViews],
+    /// Secondaries that cannot be asked.
+    lost: Vec<Lost<'a>>,
     /// Why records are not as they should be, as far as the zone itself tells.
     reasons: &'a [NameReport],
+}
+
+#[derive(Serialize)]
+struct Lost<'a> {
+    name: &'a str,
+    reason: &'a str,
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
@@ -27,25 +47,89 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
         Err(exit) => return exit,
     };
     let (config, catalogue) = (&loaded.config, loaded.catalogue());
-    let services = match chosen_or_show(catalogue, &args.services) {
+    let wanted: Vec<_> = args.services.iter().chain(&args.more_services).cloned().collect();
+    let services = match chosen_or_show(catalogue, &wanted) {
         Ok(services) => services,
         Err(exit) => return exit,
     };
-    let verification = verification::verify(config, catalogue, &services, &args.servers).await;
-    let checks = verification.checks;
-    let in_sync = checks.iter().all(|check| check.verdict == Standing::InSync);
+    let look = async || verification::verify(config, catalogue, &services, &args.servers).await;
+    let mut verification = look().await;
+    if let Some(limit) = args.wait {
+        let (began, mut wait) = (Instant::now(), FIRST_WAIT);
+        while !verification.is_in_sync() && began.elapsed() + wait < limit {
+            output::progress(waiting_for(&verification));
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+            verification = look().await;
+        }
+    }
+    let in_sync = verification.is_in_sync();
     let reasons = if in_sync {
         Vec::new()
     } else {
         reasons(&plan::survey_zones(config, loaded.registered.desired(), None).await)
     };
+    let Verification { checks, versions, findings, views, lost } = &verification;
     if args.format.json {
-        output::json(&Report { in_sync, checks: &checks, reasons: &reasons });
+        let lost = lost.iter().map(|(name, reason)| Lost { name, reason }).collect();
+        output::json(&Report { in_sync, checks, servers: versions, findings, views, lost, reasons: &reasons });
     } else {
-        show(&checks);
+        show(checks);
+        show_servers(versions, lost);
+        show_findings(findings);
+        show_views(views);
         show_reasons(&reasons);
     }
     if in_sync { Exit::Done } else { Exit::Differences }
+}
+
+/// What is awaited, in one line.
+fn waiting_for(verification: &Verification) -> String {
+    let missing: Vec<_> = verification.checks.iter().filter(|check| check.verdict != Standing::InSync).collect();
+    let clears = missing.iter().filter_map(|check| check.clears_within).max();
+    let cache = clears.map_or_else(String::new, |seconds| format!("; the last cache lets go within {seconds} s"));
+    format!("waiting: {} of {} RRsets are not in sync yet{cache}", missing.len(), verification.checks.len())
+}
+
+/// Servers that have an older zone, and those that cannot be asked.
+fn show_servers(versions: &[Version], lost: &[(String, String)]) {
+    let paint = Paint::for_stdout();
+    let behind = |version: &&Version| version.behind.is_some() && version.authoritative;
+    for Version { zone, server, serial, behind, .. } in versions.iter().filter(behind) {
+        let (serial, behind) = (serial.unwrap_or_default(), behind.unwrap_or_default());
+        let line = format!("\n{server} has zone {zone} with serial {serial}, {behind} behind the primary");
+        output::line(paint.doubtful(line));
+    }
+    for (name, reason) in lost {
+        output::line(paint.bad(format_args!("\n{name} cannot be asked: {reason}")));
+    }
+}
+
+fn show_findings(findings: &[Finding]) {
+    let paint = Paint::for_stdout();
+    for Finding { severity, subject, problem, evidence, remedy, .. } in findings {
+        let line = format!("\n{severity}: {subject}: {problem} ({})", evidence.join("; "));
+        output::line(if *severity == Severity::Error { paint.bad(line) } else { paint.doubtful(line) });
+        remedy.iter().for_each(|remedy| output::line(format_args!("  {remedy}")));
+    }
+}
+
+/// Where not all consumers come to the same targets.
+fn show_views(views: &[ServiceViews]) {
+    let paint = Paint::for_stdout();
+    for ServiceViews { server, name, views, .. } in views.iter().filter(|views| !views.agree) {
+        output::line(
+            paint.doubtful(format_args!("\n{name} via {} is not the same to everybody:", label(server.as_ref()))),
+        );
+        for (consumer, view) in views.all() {
+            let fate = match &view.fate {
+                Fate::Targets { targets } => format!("scrapes {}", targets.join(", ")),
+                Fate::Kept => "keeps its old targets".to_owned(),
+                Fate::Dropped => "drops its targets".to_owned(),
+            };
+            output::line(format_args!("  {consumer:15}  {fate}: {}", view.reason));
+        }
+    }
 }
 
 /// What the zones say about why something is not published: conflicts, refusals, a held plan, or that a zone cannot
@@ -131,8 +215,8 @@ fn show(checks: &[Check]) {
 struct Row<'a> {
     service: &'a str,
     server: String,
-    /// The worst of its records' standings.
-    standing: Standing,
+    /// The worst of its records' standings, as people read it.
+    standing: (State, Standing),
     targets: &'a [String],
 }
 
@@ -142,13 +226,18 @@ fn rows(checks: &[Check]) -> Vec<Row<'_>> {
         let server = server(check);
         match rows.iter_mut().find(|row| row.service == check.service && row.server == server) {
             Some(row) => {
-                row.standing = row.standing.max(check.verdict);
+                row.standing = row.standing.max((check.state, check.verdict));
                 if row.targets.is_empty() {
                     row.targets = &check.targets;
                 }
             }
             None => {
-                rows.push(Row { service: &check.service, server, standing: check.verdict, targets: &check.targets });
+                rows.push(Row {
+                    service: &check.service,
+                    server,
+                    standing: (check.state, check.verdict),
+                    targets: &check.targets,
+                });
             }
         }
     }
@@ -156,16 +245,21 @@ fn rows(checks: &[Check]) -> Vec<Row<'_>> {
 }
 
 fn server(check: &Check) -> String {
-    check.server.as_ref().map_or_else(|| "resolv.conf".to_owned(), ToString::to_string)
+    label(check.server.as_ref())
 }
 
-fn painted(paint: Paint, standing: Standing) -> String {
+fn label(server: Option<&Server>) -> String {
+    server.map_or_else(|| SYSTEM.to_owned(), ToString::to_string)
+}
+
+fn painted(paint: Paint, standing: (State, Standing)) -> String {
     match standing {
-        Standing::InSync => paint.good("in sync  "),
-        Standing::Missing => paint.bad("missing  "),
-        Standing::Extra => paint.bad("extra    "),
-        Standing::Different => paint.bad("different"),
-        Standing::Unknown => paint.doubtful("unknown  "),
+        (State::Stale, _) => paint.doubtful("stale    "),
+        (_, Standing::InSync) => paint.good("in sync  "),
+        (_, Standing::Missing) => paint.bad("missing  "),
+        (_, Standing::Extra) => paint.bad("extra    "),
+        (_, Standing::Different) => paint.bad("different"),
+        (_, Standing::Unknown) => paint.doubtful("unknown  "),
     }
 }
 
@@ -185,7 +279,8 @@ fn show_difference(paint: Paint, check: &Check) {
             output::line(paint.bad(format_args!("  {what}: {rdata}")));
         }
     }
-    if let Some(error) = &check.error {
-        output::line(paint.doubtful(format_args!("  {error}")));
+    let why = check.explanation.as_ref().filter(|_| check.state == State::Stale);
+    for line in check.error.iter().chain(why) {
+        output::line(paint.doubtful(format_args!("  {line}")));
     }
 }

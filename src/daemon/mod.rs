@@ -12,6 +12,7 @@
 mod backend;
 mod backoff;
 pub mod cycle;
+pub mod doctor;
 mod feed;
 mod herald;
 mod inbox;

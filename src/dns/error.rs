@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::tls_problem::TlsProblem;
-use crate::model::{Name, Server};
+use crate::model::{Name, RecordType, Server};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::transfer::TransferError;
 use crate::protocol::wire::WireError;
@@ -142,6 +142,18 @@ pub enum DnsError {
         name: Name,
         /// Why.
         why: String,
+    },
+    /// Records were asked for, and the answer is none.
+    #[error("{server} does not answer for {name} {record_type}: {rcode}; see the server's log")]
+    Answer {
+        /// Which server.
+        server: Server,
+        /// Which name.
+        name: Name,
+        /// Which type.
+        record_type: RecordType,
+        /// Its code.
+        rcode: Rcode,
     },
     /// A polled serial did not come.
     #[error("the serial of zone {zone} cannot be read from {server}: {why}")]

@@ -45,3 +45,24 @@ pub struct Finding {
     /// What to do, exactly; none when there is nothing to do.
     pub remedy: Option<String>,
 }
+
+impl Finding {
+    /// A finding without evidence and remedy yet.
+    pub fn new(code: &'static str, severity: Severity, subject: impl fmt::Display, problem: impl Into<String>) -> Self {
+        let (subject, problem) = (subject.to_string(), problem.into());
+        Self { code, severity, subject, problem, evidence: Vec::new(), remedy: None }
+    }
+
+    /// The same with one more thing that shows it.
+    #[must_use]
+    pub fn seen(mut self, evidence: impl fmt::Display) -> Self {
+        self.evidence.push(evidence.to_string());
+        self
+    }
+
+    /// The same with what to do.
+    #[must_use]
+    pub fn remedy(self, remedy: impl fmt::Display) -> Self {
+        Self { remedy: Some(remedy.to_string()), ..self }
+    }
+}

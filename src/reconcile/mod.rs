@@ -4,6 +4,7 @@
 
 mod aside;
 mod desired;
+pub mod doctor;
 mod evidence;
 mod guard;
 mod holdings;
@@ -16,6 +17,7 @@ mod refusal;
 pub mod registry;
 mod shards;
 mod takeover;
+pub mod targets;
 mod verdict;
 
 pub use aside::SetAside;

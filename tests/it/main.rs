@@ -47,5 +47,6 @@ mod takeover;
 mod tls;
 mod transfers;
 mod verification;
+mod verify;
 mod walls;
 mod zones;

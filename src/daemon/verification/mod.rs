@@ -2,6 +2,8 @@
 
 mod blocks;
 mod servers;
+mod targets;
+mod views;
 
 use std::mem;
 use std::sync::Arc;
@@ -9,12 +11,15 @@ use std::sync::Arc;
 use super::through::{Through, Verifiers, of_every_zone};
 use super::{names, policies};
 use crate::config::Config;
-use crate::model::{Catalogue, Name, RecordType, RrsetKey, Service, Shards};
-use crate::reconcile::{Check, desired, published, records_of};
+use crate::model::{Catalogue, Finding, Name, RecordType, RrsetKey, Service, Severity, Shards};
+use crate::protocol::lookup::RESOLV_CONF;
+use crate::reconcile::doctor::{ResolvConfFile, resolv_conf};
+use crate::reconcile::{Check, Standing, desired, published, records_of};
 use blocks::{BLOCK, Blocks, Wanted};
 use servers::Servers;
 
 pub use servers::Version;
+pub use views::ServiceViews;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,8 +28,19 @@ pub struct Verification {
     pub checks: Vec<Check>,
     /// Which version of its zone each server has.
     pub versions: Vec<Version>,
+    /// What is odd about the targets that were found, and about how they would be found.
+    pub findings: Vec<Finding>,
+    /// What becomes of the targets with each consumer.
+    pub views: Vec<ServiceViews>,
     /// Secondaries that cannot be asked, with their names and why.
     pub lost: Vec<(String, String)>,
+}
+
+impl Verification {
+    /// Whether everything is as it shall be, at every server.
+    pub fn is_in_sync(&self) -> bool {
+        self.lost.is_empty() && self.checks.iter().all(|check| check.verdict == Standing::InSync)
+    }
 }
 
 /// Every desired RRset of the given services, checked through every server of its zone's `verify` list, or through
@@ -65,8 +81,27 @@ pub async fn verify(
         }
     }
     blocks.start(block).await;
+    let checks = blocks.finish().await;
+    let asks_system =
+        verifiers.iter().any(|(_, verifiers)| verifiers.asked.iter().any(|through| through.server().is_none()));
     let lost = verifiers.into_iter().flat_map(|(_, verifiers)| verifiers.lost).collect();
-    Verification { checks: blocks.finish().await, versions: servers.versions.clone(), lost }
+    Verification { checks, versions: servers.versions.clone(), lost, ..Verification::default() }
+        .examined(config, asks_system)
+        .await
+}
+
+impl Verification {
+    /// With what else is to be said about the targets.
+    async fn examined(mut self, config: &Config, asks_system: bool) -> Self {
+        self.findings = targets::examine(&self.checks).await;
+        self.views = views::of(&self.checks).await;
+        if asks_system && let Ok(text) = tokio::fs::read_to_string(RESOLV_CONF).await {
+            let file = ResolvConfFile { path: RESOLV_CONF, text: &text };
+            let traps = resolv_conf(file, &config.zone_names());
+            self.findings.extend(traps.into_iter().filter(|finding| finding.severity >= Severity::Warning));
+        }
+        self
+    }
 }
 
 async fn who(config: &Config, instead: &[Through]) -> Vec<(Name, Verifiers)> {

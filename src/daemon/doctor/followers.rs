@@ -1,0 +1,129 @@
+//! The zone's secondaries, and how far they follow.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::dns::{Options, Resolver, lookup, secondaries, soa};
+use crate::model::{Finding, Name, RecordType, Serial, Server, Zone};
+use crate::protocol::lookup::Verdict;
+use crate::reconcile::doctor::{Reached, Seen, propagation, server, without_address};
+
+const POLL: Duration = Duration::from_millis(100);
+
+/// A secondary that answers for the zone.
+pub(super) struct Follower {
+    shown: String,
+    server: Server,
+    /// The primary's serial and its own at first.
+    before: (u32, u32),
+    last: u32,
+    wanted: u32,
+    waited: Duration,
+    /// Whether it had followed all changes but the one to a large RRset.
+    stumbled: bool,
+    refused: Option<usize>,
+}
+
+/// The secondaries that can follow, and what is wrong with all of them.
+pub(super) async fn first_look(live: &Zone, primary: &Server) -> (Vec<Follower>, Vec<Finding>) {
+    let (zone, mut followers, mut findings) = (live.origin(), Vec::new(), Vec::new());
+    for secondary in secondaries(zone, live.name_servers(), primary).await {
+        let servers = match secondary.servers {
+            Ok(servers) => servers,
+            Err(error) => {
+                findings.push(without_address(zone, &secondary.name, &error.to_string()));
+                continue;
+            }
+        };
+        for address in servers {
+            let shown = format!("{} {address}", secondary.name);
+            let (udp, tcp) = (ask(&address, zone, false).await, ask(&address, zone, true).await);
+            let (found, serial) = server(zone, &shown, &udp, &tcp);
+            findings.extend(found);
+            followers.extend(serial.map(|serial| Follower {
+                shown,
+                server: address,
+                before: (live.serial(), serial),
+                last: serial,
+                wanted: live.serial(),
+                waited: Duration::ZERO,
+                stumbled: false,
+                refused: None,
+            }));
+        }
+    }
+    (followers, findings)
+}
+
+/// Asks for the zone's SOA record over one transport.
+async fn ask(server: &Server, zone: &Name, force_tcp: bool) -> Result<Seen, String> {
+    let options = Options { force_tcp, ..Options::default() };
+    let resolver = Resolver::Servers(vec![server.clone()]);
+    let report = lookup(&resolver, &zone.to_string(), RecordType::SOA, options).await;
+    match (report.reply(), &report.verdict) {
+        (Some(reply), _) => Ok(Seen {
+            rcode: reply.rcode(),
+            authoritative: reply.message.header.is_authoritative(),
+            serial: reply.message.answers.iter().find_map(|record| record.rdata.soa_serial()),
+        }),
+        (None, Verdict::Unknown { .. }) if !report.attempts.is_empty() => {
+            Err(report.attempts.iter().map(|attempt| attempt.outcome.to_string()).collect::<Vec<_>>().join("; "))
+        }
+        (None, _) => Err("no answer".to_owned()),
+    }
+}
+
+impl Follower {
+    fn has(&self, serial: u32) -> bool {
+        !Serial(serial).is_newer_than(Serial(self.last))
+    }
+
+    pub(super) fn findings(&self, zone: &Name, refresh: u32) -> Vec<Finding> {
+        let Self { before, last, wanted, waited, refused, .. } = self;
+        let reached = Reached { before: *before, after: (*wanted, *last), waited: *waited, refresh, refused: *refused };
+        propagation(zone, &self.shown, &reached)
+    }
+}
+
+/// Waits until all have this version, or nobody can be expected to get it any more.
+pub(super) async fn wait_for(zone: &Name, followers: &mut [Follower], wanted: u32, patience: Duration) {
+    let started = Instant::now();
+    loop {
+        for follower in followers.iter_mut() {
+            follower.wanted = wanted;
+            if !follower.has(wanted)
+                && let Ok(answer) = soa(&follower.server, zone).await
+            {
+                follower.last = answer.serial;
+                follower.waited = started.elapsed();
+            }
+        }
+        if followers.iter().all(|follower| follower.has(wanted)) || started.elapsed() > patience {
+            return;
+        }
+        sleep(POLL).await;
+    }
+}
+
+/// Waits for the version in which an RRset is large; notes who has not taken it, and had the one before.
+pub(super) async fn wait_for_large(zone: &Name, followers: &mut [Follower], wanted: u32, patience: Duration) {
+    let in_step: Vec<_> = followers.iter().map(|follower| follower.has(follower.wanted)).collect();
+    wait_for(zone, followers, wanted, patience).await;
+    for (follower, was_in_step) in followers.iter_mut().zip(in_step) {
+        follower.stumbled = was_in_step && !follower.has(wanted);
+    }
+}
+
+/// Waits for the version in which it is gone again: who takes that one could not take the other.
+pub(super) async fn wait_for_end(
+    zone: &Name,
+    followers: &mut [Follower],
+    (wanted, records): (u32, usize),
+    patience: Duration,
+) {
+    wait_for(zone, followers, wanted, patience).await;
+    for follower in followers.iter_mut().filter(|follower| follower.stumbled) {
+        follower.refused = follower.has(wanted).then_some(records);
+    }
+}
