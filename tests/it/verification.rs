@@ -60,10 +60,10 @@ fn everything_published_is_looked_up_and_every_change_is_followed() {
     daemon.wait_until("the change to be seen", |status| at(status, &server)["propagation_ms"] != Value::Null);
     workspace.remove_service("jenkins.toml");
     daemon.wait_until("what is gone to be gone", |status| {
-        verification(status)["rrsets"] == 3 && at(status, &server)["in_sync"] == 3
+        verification(status)["rrsets"] == 4 && at(status, &server)["in_sync"] == 4
     });
     let shown = workspace.expect(0, &["status"]).stdout;
-    assert!(shown.contains(&format!("  verified at {server}: 3 of 3 in sync")), "{shown}");
+    assert!(shown.contains(&format!("  verified at {server}: 4 of 4 in sync")), "{shown}");
 }
 
 #[test]

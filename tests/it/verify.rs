@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::scripted::{Servers, always, replying};
-use crate::support::{JENKINS, Named, Settings, Workspace, runtime};
+use crate::support::{JENKINS, Named, Settings, Workspace};
 
 const JENKINS_NAME: &str = "_jenkins._tcp.internal.local.";
 
@@ -102,7 +102,8 @@ fn spellings_that_would_be_scraped_twice_are_found() {
 
 #[test]
 fn consumers_that_come_to_other_targets_are_told() {
-    let runtime = runtime();
+    // Its servers have to answer while srvctl runs and we wait for it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let servers = runtime.block_on(Servers::start([
         always(2), // SERVFAIL: Prometheus keeps its targets, vmagent drops them
         // A target that is no host name to Go: Prometheus takes it, vmagent drops the whole name.
