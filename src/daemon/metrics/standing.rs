@@ -43,7 +43,7 @@ impl Standing {
         page.time("start", "When the daemon started", [([], Some(self.started))])?;
         let help = "Whether the configuration file cannot be used since the last reload; the old one stays in force";
         page.gauge("config_error", help, [([], u64::from(status.config_error.is_some()))])?;
-        let help = "Service files that cannot be used; their last good content stays in force";
+        let help = "Errors in service files; the last good content of these files stays in force";
         page.gauge("source_errors", help, [([], status.source_errors.len() as u64)])?;
         let help = "Whether registrations cannot be read or written; what is registered stays published";
         page.gauge("store_error", help, [([], u64::from(status.store_error.is_some()))])?;
