@@ -2,7 +2,8 @@
 # Everything that must pass: bash tests/run.sh
 #
 # Formatting, lints, documentation, tests (with real BINDs and a real Prometheus on ports and directories of their
-# own), and the shipped configuration files and alerts. Root installs missing Debian packages; others are told what to install.
+# own), and the shipped configuration files and alerts. Root installs missing Debian packages; others are told what to
+# install.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
