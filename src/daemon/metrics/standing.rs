@@ -40,7 +40,7 @@ impl Standing {
     fn daemon(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
         let status = &self.status;
         page.info("build", "The version that runs", &[("version", status.version.clone())])?;
-        page.time("start", "When the daemon started", [([], Some(self.started))])?;
+        page.time("start_time", "When the daemon started", [([], Some(self.started))])?;
         let help = "Whether the configuration file cannot be used since the last reload; the old one stays in force";
         page.gauge("config_error", help, [([], u64::from(status.config_error.is_some()))])?;
         let help = "Errors in service files; the last good content of these files stays in force";
