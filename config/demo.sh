@@ -93,6 +93,7 @@ prepare() {
     # Not the port of a srvctl of this machine. Should somebody have this one, the zone is polled.
     local notify=$((30000 + RANDOM % 2000))
     sed -i "s|127\.0\.0\.1:5301|127.0.0.1:$notify|" "$dir/srvctl.toml"
+    sed -i '/^listen = "127\.0\.0\.1:5302"/d' "$dir/srvctl.toml"
     sed -i "s|127\.0\.0\.1 port 5301|127.0.0.1 port $notify|" "$dir/named.conf"
 
     # Where AppArmor is on, Debian's profile for /usr/sbin/named lets it read /etc/bind but not this directory. The

@@ -2,7 +2,8 @@
 # Everything that must pass: bash tests/run.sh
 #
 # Formatting, lints, documentation, tests (with real BINDs and a real Prometheus on ports and directories of their
-# own), and the shipped configuration files. Root installs missing Debian packages; others are told what to install.
+# own), and the shipped configuration files and alerts. Root installs missing Debian packages; others are told what to
+# install.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -60,6 +61,10 @@ named-checkzone -q internal.local zones/internal.local.zone
 
 step "Prometheus accepts config/prometheus/prometheus.yml"
 promtool check config "$dir/prometheus/prometheus.yml"
+
+step "the alerts of config/prometheus/srvctl.rules.yml fire when they shall"
+promtool check rules "$dir/prometheus/srvctl.rules.yml"
+promtool test rules "$dir/prometheus/srvctl.rules.test.yml"
 
 step "srvctl accepts config/srvctl.toml and config/services.d"
 cargo run --quiet --locked -- check --config "$dir/srvctl.toml"

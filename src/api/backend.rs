@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::metrics::Exposition;
 use crate::model::{Catalogue, DaemonStatus, Event, Name, Offer, Principal, ServiceKey};
 use crate::reconcile::PlanId;
 use crate::reconcile::registry::{Decision, Refused, Registry, Request};
@@ -18,6 +19,9 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub trait Backend: Send + Sync + 'static {
     /// How everything stands.
     fn status(&self) -> DaemonStatus;
+
+    /// What Prometheus scrapes.
+    fn metrics(&self, exposition: Exposition) -> String;
 
     /// The managed zones.
     fn zones(&self) -> &[Name];

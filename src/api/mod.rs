@@ -3,11 +3,12 @@
 //! Knows who asks and how they are answered. What becomes of a request, a [`Backend`] says; the daemon is one.
 //!
 //! Paths begin with the version, `/v1`. What a later version adds to an answer does not change the path; what would
-//! break a client does.
+//! break a client does. `/metrics` is where Prometheus looks, and has no version.
 
 mod access;
 mod backend;
 mod client;
+mod metrics;
 mod problem;
 mod query;
 mod routes;
@@ -19,6 +20,7 @@ mod types;
 pub use access::{Access, Known, Peer, TokenHash, hash};
 pub use backend::{Accepted, Answer, Backend, Goal, Proof, View};
 pub use client::{ApiError, Ask, Client, Credentials, status};
+pub use metrics::{Exposition, serve_metrics};
 pub use problem::Problem;
 pub use routes::openapi;
 pub use serve::serve;

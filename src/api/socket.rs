@@ -28,10 +28,12 @@ pub enum ListenError {
         source: io::Error,
     },
     /// A TCP port.
-    #[error("{address} cannot be listened on: {source}; change `[api] listen`, or stop who listens there")]
+    #[error("{address} cannot be listened on: {source}; change `{setting}`, or stop who listens there")]
     Tcp {
         /// Which address.
         address: SocketAddr,
+        /// What names it in the configuration.
+        setting: &'static str,
         /// Why.
         source: io::Error,
     },

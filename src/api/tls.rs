@@ -102,19 +102,20 @@ impl fmt::Debug for ServerTls {
 #[derive(Debug)]
 pub struct Port {
     address: SocketAddr,
+    setting: &'static str,
     listener: StdListener,
 }
 
 impl Port {
-    /// Binds an address.
+    /// Binds an address. `setting` says where it comes from, for errors.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn bind(address: SocketAddr) -> Result<Self, ListenError> {
-        let failed = |source| ListenError::Tcp { address, source };
+    pub fn bind(address: SocketAddr, setting: &'static str) -> Result<Self, ListenError> {
+        let failed = |source| ListenError::Tcp { address, setting, source };
         let listener = StdListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
-        Ok(Self { address, listener })
+        Ok(Self { address, setting, listener })
     }
 
     /// What was bound.
@@ -122,13 +123,13 @@ impl Port {
         self.address
     }
 
-    /// What [`serve_tls`] takes. Who connects while nobody serves waits for the next one to do so.
+    /// What [`serve_tls`] and [`serve_metrics`](super::serve_metrics) take. Who connects while nobody serves waits for the next one to do so.
     ///
     /// # Errors
     /// When the system has no file descriptors left.
     pub fn listener(&self) -> Result<TcpListener, ListenError> {
         let listener = self.listener.try_clone().and_then(TcpListener::from_std);
-        listener.map_err(|source| ListenError::Tcp { address: self.address, source })
+        listener.map_err(|source| ListenError::Tcp { address: self.address, setting: self.setting, source })
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Config {
     pub daemon: DaemonConfig,
     /// `[api]`
     pub api: ApiConfig,
+    /// `[metrics]`
+    pub metrics: MetricsConfig,
     /// Every `[[principal]]`, in the order of the file.
     pub principals: Vec<Known>,
     /// Every `[[zone]]`, in the order of the file; at least one.
@@ -66,6 +68,13 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Certificate and key, as the files had them when they were read.
     pub tls: ServerTls,
+}
+
+/// `[metrics]`: where Prometheus scrapes without credentials.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Where `/metrics` and nothing else is served over plain HTTP; nowhere when absent.
+    pub listen: Option<SocketAddr>,
 }
 
 /// One `[[zone]]`.

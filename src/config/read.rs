@@ -15,7 +15,9 @@ use crate::model::{DNS_PORT, Diagnostic, Name, OwnerId, Place, Server};
 use crate::sources::toml_fields::{self, Fields};
 use crate::sources::{Pattern, parse_duration};
 
-use super::{ApiConfig, Config, DaemonConfig, VerifyThrough, ZoneConfig, defaults, listen, principals, transport};
+use super::{
+    ApiConfig, Config, DaemonConfig, MetricsConfig, VerifyThrough, ZoneConfig, defaults, listen, principals, transport,
+};
 
 /// More SRV records than a DNS message can hold (65,535 bytes, at least 21 each) need no setting.
 const MAX_RECORDS_LIMIT: u32 = 3_000;
@@ -64,6 +66,7 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
     let services = patterns(root, directory);
     let daemon = root.table("daemon", |fields| Some(daemon(fields, directory)));
     let api = root.table("api", |fields| Some(api(fields, keys)));
+    let metrics = root.table("metrics", |fields| Some(metrics(fields, api.as_ref())));
     let has_zones = root.has("zone");
     let mut seen = BTreeMap::new();
     let zones = root.each("zone", "zone", |fields| zone(fields, keys, &mut seen));
@@ -78,6 +81,7 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
         services: services?,
         daemon: daemon.unwrap_or_else(default_daemon),
         api: api.unwrap_or_else(default_api),
+        metrics: metrics.unwrap_or_default(),
         principals: principals?,
         zones: zones?.into_iter().collect::<Option<_>>()?,
         warnings: Vec::new(),
@@ -130,6 +134,20 @@ fn api(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>) -> ApiConfig {
         lease_grace: lease_grace.unwrap_or(default.lease_grace),
         listen,
     }
+}
+
+fn metrics(fields: &mut Fields<'_, '_>, api: Option<&ApiConfig>) -> MetricsConfig {
+    let listen = fields.parsed("listen", listen::address);
+    let taken = api.and_then(|api| api.listen.as_ref()).map(|listen| listen.address);
+    if let Some(listen) = listen.as_ref().filter(|listen| Some(*listen.get_ref()) == taken) {
+        let message = format!("{} is taken already, by `[api] listen`", listen.get_ref());
+        fields.report_with_help(
+            listen.span(),
+            message,
+            "choose another port, or remove this: the API has /metrics too",
+        );
+    }
+    MetricsConfig { listen: listen.map(Spanned::into_inner) }
 }
 
 fn default_api() -> ApiConfig {

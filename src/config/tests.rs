@@ -240,3 +240,15 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn metrics_are_scraped_where_nobody_else_listens() {
+    let zone = "owner = \"a\"\nservices = []\n[[zone]]\nname = \"z\"\nprimary = \"h\"\nkey_file = \"good.key\"\n";
+    let (_directory, config) = load_text(&format!("{zone}[metrics]\nlisten = \"[::1]:5302\"\n"));
+    assert_eq!(config.unwrap().metrics.listen, Some("[::1]:5302".parse().unwrap()));
+    let (_directory, config) = load_text(zone);
+    assert_eq!(config.unwrap().metrics, MetricsConfig::default());
+    let wrong = errors(&format!("{zone}[metrics]\nlisten = \"localhost:5302\"\nlistn = 1\n")).join("\n");
+    assert!(wrong.contains("`localhost:5302` is not an address to listen on") && wrong.contains("`listen`"), "{wrong}");
+    assert!(wrong.contains("srvctl.toml:8:10"), "{wrong}");
+}

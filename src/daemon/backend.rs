@@ -8,10 +8,11 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::inbox::Inbox;
+use super::metrics::Metrics;
 use super::prove::Prover;
 use super::registrar::Question;
 use super::wishes::Wishes;
-use crate::api::{self, Accepted, Answer, Goal, Proof, View};
+use crate::api::{self, Accepted, Answer, Exposition, Goal, Proof, View};
 use crate::config::Config;
 use crate::model::{DaemonStatus, Event, Name, Outcome, Principal, ServiceKey};
 use crate::reconcile::PlanId;
@@ -30,11 +31,17 @@ pub(super) struct Backend {
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 impl api::Backend for Backend {
     fn status(&self) -> DaemonStatus {
         self.status.borrow().clone()
+    }
+
+    fn metrics(&self, exposition: Exposition) -> String {
+        let status = self.status.borrow().clone();
+        self.metrics.render(status, exposition)
     }
 
     fn zones(&self) -> &[Name] {

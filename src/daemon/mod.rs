@@ -13,9 +13,12 @@ mod backend;
 mod backoff;
 pub mod cycle;
 pub mod doctor;
+mod doors;
+mod drift;
 mod feed;
 mod herald;
 mod inbox;
+mod metrics;
 pub mod names;
 mod notify_task;
 mod prove;
@@ -44,15 +47,17 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
-use crate::api::{self, Access, ListenError, Port, Socket};
+use crate::api::{self, Access, ListenError};
 use crate::config::{self, Config};
 use crate::dns::Session;
 use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
+use doors::{Doors, NewDoors};
 use feed::{Facts, Feeds};
 use herald::{Herald, Pace};
 use inbox::Inbox;
+use metrics::Metrics;
 use notify_task::NotifyTask;
 use registrar::Registrar;
 use source_task::SourceTask;
@@ -97,12 +102,9 @@ pub async fn run(path: &Path, config: Config) -> Result<(), DaemonError> {
         interrupt: signal(SignalKind::interrupt())?,
         hangup: signal(SignalKind::hangup())?,
     };
-    let mut outside = Outside { signals, watchdog: Watchdog::new() };
+    let mut outside = Outside { signals, watchdog: Watchdog::new(), metrics: Arc::new(Metrics::new()) };
     make_state_dir(&config)?;
-    let doors = Doors {
-        socket: Socket::bind(&config.api.socket).await?,
-        port: config.api.listen.as_ref().map(|listen| Port::bind(listen.address)).transpose()?,
-    };
+    let doors = Doors::open(&config).await?;
     let mut next = Some((config, doors));
     while let Some((config, doors)) = next {
         next = generation(path, &config, doors, &mut outside).await?;
@@ -121,23 +123,19 @@ struct Signals {
     hangup: Signal,
 }
 
-/// What outlives the generations of tasks: who tells us what to do, and who wants to hear that we live.
+/// What outlives the generations of tasks: who tells us what to do, who wants to hear that we live, and what we
+/// counted.
 struct Outside {
     signals: Signals,
     watchdog: Watchdog,
-}
-
-/// Where the API is reached. What stays where it is outlives the generations, so that nobody is refused in between.
-struct Doors {
-    socket: Socket,
-    port: Option<Port>,
+    metrics: Arc<Metrics>,
 }
 
 /// What follows a generation of tasks.
 enum Next {
     Stop,
     /// The configuration changed: the same again with the new one, and with these if it wants others.
-    Restart(Box<Config>, Option<Socket>, Option<Port>),
+    Restart(Box<Config>, NewDoors),
 }
 
 impl Next {
@@ -145,9 +143,9 @@ impl Next {
     fn with(self, doors: Doors) -> Option<(Config, Doors)> {
         match self {
             Self::Stop => None,
-            Self::Restart(config, socket, port) => {
-                let port = port.or(doors.port.filter(|_| config.api.listen.is_some()));
-                Some((*config, Doors { socket: socket.unwrap_or(doors.socket), port }))
+            Self::Restart(config, new) => {
+                let doors = doors.with(new, &config);
+                Some((*config, doors))
             }
         }
     }
@@ -166,7 +164,9 @@ async fn generation(
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
     let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::clone(&status)));
-    let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status) };
+    let metrics = Arc::clone(&outside.metrics);
+    metrics.expect(&config.zones);
+    let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics };
     start_reconcilers(config, &mut tasks, &ports);
     start_api(config, &doors, &mut tasks, &ports)?;
     let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
@@ -201,6 +201,7 @@ struct Ports {
     woken: watch::Receiver<u64>,
     stopped: watch::Receiver<bool>,
     status: Arc<watch::Sender<DaemonStatus>>,
+    metrics: Arc<Metrics>,
 }
 
 fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
@@ -217,6 +218,7 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
     tasks.start("sources", sources.run());
     let policies: Arc<[ZonePolicy]> = policies(config).into();
     for (index, (zone, inbox)) in config.zones.iter().zip(inboxes).enumerate() {
+        let metrics = ports.metrics.of_zone(&zone.name);
         let (facts, known) = watch::channel(Facts::default());
         let feeds = Arc::new(Feeds::default());
         let pace = Pace { interval: zone.verify_interval, rate: zone.verify_rate };
@@ -226,6 +228,7 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
             feeds: Arc::clone(&feeds),
             facts: known,
             inbox: Arc::clone(inbox),
+            metrics: Arc::clone(&ports.metrics),
             status: Arc::clone(&ports.status),
             stop: ports.stopped.clone(),
         };
@@ -233,12 +236,13 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
         let task = ZoneTask {
             index,
             herald: Herald::new(feeds, facts, pace),
-            session: Session::new(zone.primary()),
+            session: Session::new(zone.primary()).observed_by(Arc::new(metrics.clone())),
             owner: zone.owner.clone(),
             interval: config.daemon.interval,
             inbox: Arc::clone(inbox),
             stop: ports.stopped.clone(),
             status: Arc::clone(&ports.status),
+            metrics,
         };
         tasks.start("zone", task.run(Desired::nothing(Arc::clone(&policies), index)));
     }
@@ -271,9 +275,13 @@ fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -
         questions: ask,
         stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
+        metrics: Arc::clone(&ports.metrics),
     });
     let access = Arc::new(Access::new(&config.principals));
     let local = api::serve(doors.socket.listener()?, Arc::clone(&backend), Arc::clone(&access), ports.stopped.clone());
+    if let Some(port) = &doors.metrics {
+        tasks.start("metrics", api::serve_metrics(port.listener()?, Arc::clone(&backend), ports.stopped.clone()));
+    }
     let remote = match (&doors.port, &config.api.listen) {
         (Some(port), Some(listen)) => {
             let tls = listen.tls.clone();
@@ -305,7 +313,7 @@ struct Loaded<'a> {
 
 impl Loaded<'_> {
     async fn until_next(&self, outside: &mut Outside, tasks: &mut Tasks) -> Result<Next, DaemonError> {
-        let Outside { signals, watchdog } = outside;
+        let Outside { signals, watchdog, .. } = outside;
         loop {
             tokio::select! {
                 _ = signals.terminate.recv() => return Ok(Next::Stop),
@@ -350,21 +358,8 @@ impl Loaded<'_> {
             return Ok(None);
         }
         make_state_dir(&new).map_err(|error| error.to_string())?;
-        let path = &new.api.socket;
-        let socket = if self.doors.socket.is_at(path) {
-            None
-        } else {
-            Some(Socket::bind(path).await.map_err(|error| error.to_string())?)
-        };
-        let bound = self.doors.port.as_ref().map(Port::address);
-        let wanted = new.api.listen.as_ref().map(|listen| listen.address).filter(|wanted| Some(*wanted) != bound);
-        let port = wanted.map(Port::bind).transpose().map_err(|error| match (bound, wanted) {
-            (Some(bound), Some(wanted)) if bound.port() == wanted.port() => {
-                format!("{error}. This daemon listens at {bound}, on the same port: restart it to move between the two")
-            }
-            _ => error.to_string(),
-        })?;
-        Ok(Some(Next::Restart(Box::new(new), socket, port)))
+        let doors = self.doors.missing(&new).await?;
+        Ok(Some(Next::Restart(Box::new(new), doors)))
     }
 }
 
@@ -377,6 +372,8 @@ fn initial_status(config: &Config) -> DaemonStatus {
         serial: None,
         records: 0,
         owned_names: 0,
+        pending_names: 0,
+        conflicts: 0,
         last_in_sync: None,
         last_run: None,
         changes: 0,

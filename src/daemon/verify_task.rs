@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::feed::{Facts, Feed, Feeds};
 use super::inbox::Inbox;
+use super::metrics::Metrics;
 use super::through::{Through, Verifiers, verifiers};
 use super::witness::Witness;
 use crate::config::{VerifyThrough, ZoneConfig};
@@ -28,6 +29,7 @@ pub(super) struct VerifyTask {
     pub(super) facts: watch::Receiver<Facts>,
     /// Of the zone's task, which begins a round for whoever is new.
     pub(super) inbox: Arc<Inbox>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -97,6 +99,7 @@ impl VerifyTask {
             feed: Arc::clone(feed),
             facts: self.facts.clone(),
             rate: self.zone.verify_rate.get(),
+            metrics: Arc::clone(&self.metrics),
             status: Arc::clone(&self.status),
             stop: self.stop.clone(),
         }

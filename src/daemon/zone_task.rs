@@ -15,8 +15,10 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::cycle::{self, Converged, Orders, Reading, Reason, Unmet};
+use super::drift::{Before, Drift};
 use super::herald::Herald;
 use super::inbox::{Inbox, News, Notified};
+use super::metrics::ZoneMetrics;
 use super::report;
 use crate::dns::{DnsError, Session};
 use crate::model::{DaemonStatus, Outcome, OwnerId, Serial, ZoneStatus};
@@ -39,6 +41,7 @@ pub(super) struct ZoneTask {
     pub(super) inbox: Arc<Inbox>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
+    pub(super) metrics: ZoneMetrics,
 }
 
 /// What the task knows of its zone.
@@ -68,6 +71,8 @@ struct Memory {
     doubted: bool,
     /// The held plan that a person accepted a moment ago.
     accepted: Option<PlanId>,
+    /// What somebody else changed and is not repaired yet.
+    drift: Drift,
     aside: SetAside,
     backoff: Backoff,
 }
@@ -109,6 +114,7 @@ impl ZoneTask {
             doubt: None,
             doubted: false,
             accepted: None,
+            drift: Drift::default(),
             aside: SetAside::default(),
             backoff: Backoff::default(),
         };
@@ -117,6 +123,7 @@ impl ZoneTask {
             let news = self.inbox.take();
             let is_somebody_new = news.round;
             memory.take_in(news);
+            self.show_pending(&memory);
             let wait = if let Knowledge::Nothing(_) = memory.knowledge {
                 self.interval
             } else {
@@ -178,10 +185,11 @@ impl ZoneTask {
             ToRead::Serial if self.session.primary().serial().await.ok() == Some(reconciler.live().serial()) => {
                 Reading::Unchanged
             }
-            ToRead::Serial | ToRead::Changes => cycle::refresh(&mut self.session, reconciler).await?,
-            ToRead::Zone => {
-                reconciler.replace_zone(self.session.transfer().await?);
-                Reading::Whole
+            ToRead::Serial | ToRead::Changes | ToRead::Zone => {
+                let before = Before::reading(reconciler);
+                let reading = self.reread(reconciler, asked).await?;
+                memory.drift.note(reconciler, &before);
+                reading
             }
         };
         if asked == ToRead::Changes {
@@ -189,6 +197,14 @@ impl ZoneTask {
         }
         self.has_read(memory, reading);
         Ok(())
+    }
+
+    async fn reread(&mut self, reconciler: &mut Reconciler, asked: ToRead) -> Result<Reading, DnsError> {
+        if asked != ToRead::Zone {
+            return cycle::refresh(&mut self.session, reconciler).await;
+        }
+        reconciler.replace_zone(self.session.transfer().await?);
+        Ok(Reading::Whole)
     }
 
     fn has_read(&self, memory: &mut Memory, reading: Reading) {
@@ -256,6 +272,8 @@ impl ZoneTask {
             memory.aside.record(&unmet.update, unmet.reason.to_string(), now());
         }
         memory.aside.forget_done(|name| reconciler.is_pending(name));
+        self.metrics.changed(converged.pushed.added, converged.pushed.deleted);
+        self.metrics.repaired(memory.drift.repaired(reconciler));
         self.report(reconciler, &converged, &memory.aside);
         Ok(())
     }
@@ -294,9 +312,22 @@ impl ZoneTask {
             zone.serial = Some(reconciler.live().serial());
             zone.records = reconciler.live().record_count();
             zone.owned_names = reconciler.owned_names();
+            zone.pending_names = reconciler.pending_count();
+            zone.conflicts = reconciler.conflicts().count();
             zone.changes += (added + deleted) as u64;
             zone.problems = problems;
         });
+    }
+
+    /// What there is to do is shown before it is done: it may take long, or fail.
+    fn show_pending(&self, memory: &Memory) {
+        if let Knowledge::Everything(reconciler) = &memory.knowledge {
+            let pending = reconciler.pending_count();
+            self.status.send_if_modified(|status| {
+                let zone = &mut status.zones[self.index];
+                std::mem::replace(&mut zone.pending_names, pending) != pending
+            });
+        }
     }
 
     fn update_status(&self, change: impl FnOnce(&mut ZoneStatus)) {

@@ -42,6 +42,8 @@ pub(super) struct Connection {
     /// Whether anything has come. BIND closes without a word what it does not want to talk to, bare connections to
     /// its TLS port and clients without the certificate that it wants.
     heard: bool,
+    /// Bytes of all messages that came.
+    received: u64,
 }
 
 impl Connection {
@@ -54,7 +56,8 @@ impl Connection {
             Transport::Tls(tls) => shake_hands(bare, server, tls).await?,
         };
         let stream = BufReader::with_capacity(READ_BUFFER, stream);
-        Ok(Self { server: server.clone(), stream, over_tls: *transport != Transport::Tcp, patience, heard: false })
+        let over_tls = *transport != Transport::Tcp;
+        Ok(Self { server: server.clone(), stream, over_tls, patience, heard: false, received: 0 })
     }
 
     /// Sends one message. `doing` says what for, in the words of an error.
@@ -83,7 +86,13 @@ impl Connection {
         .await;
         let received = self.settle(received, doing, got)?;
         self.heard = true;
+        self.received += received.len() as u64;
         Ok(received)
+    }
+
+    /// Bytes of all messages that came so far.
+    pub(super) fn received(&self) -> u64 {
+        self.received
     }
 
     fn settle<T>(

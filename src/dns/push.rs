@@ -2,6 +2,7 @@
 //! stands alone.
 
 use std::collections::VecDeque;
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::error::DnsError;
@@ -56,6 +57,7 @@ struct UnderWay {
     id: u16,
     verifier: Verifier,
     updates: Vec<NameUpdate>,
+    sent: Instant,
 }
 
 impl Session {
@@ -164,7 +166,7 @@ impl Session {
         let mut message = update::encode(id, self.primary().zone(), &updates);
         let verifier = self.primary().updates.sign(&mut message);
         connection.send(&message, UPDATING).await?;
-        Ok(UnderWay { id, verifier, updates })
+        Ok(UnderWay { id, verifier, updates, sent: Instant::now() })
     }
 
     /// The next answer, and what it answers: a server may answer in any order (RFC 7766 section 6.2.1.1).
@@ -183,6 +185,9 @@ impl Session {
         let header = Reader::new(&answer).header().map_err(unreadable)?;
         if header.opcode() != 5 {
             return Err(unreadable(WireError::BadRdata));
+        }
+        if !message.updates.is_empty() {
+            self.observe(|observer| observer.updated(message.sent.elapsed()));
         }
         Ok((Rcode(header.rcode()), message.updates))
     }

@@ -1,11 +1,13 @@
 //! Talking to a primary over one connection, as long as it lasts: reading the zone, and what changed in it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::error::DnsError;
+use super::observer::{Observer, TransferKind};
 use super::primary::Primary;
 use super::tsig::Verifier;
 use crate::model::{RecordType, Zone};
@@ -24,12 +26,19 @@ const MORE: Duration = Duration::from_millis(500);
 pub struct Session {
     primary: Primary,
     idle: Option<(Connection, Instant)>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 impl Session {
     /// Nothing is sent before it is needed.
     pub fn new(primary: Primary) -> Self {
-        Self { primary, idle: None }
+        Self { primary, idle: None, observer: None }
+    }
+
+    /// The same with somebody who is told of its exchanges.
+    #[must_use]
+    pub fn observed_by(self, observer: Arc<dyn Observer>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// The zone and its server.
@@ -47,10 +56,12 @@ impl Session {
         let mut query = wire::query(id, self.primary.zone(), RecordType::AXFR, false, None);
         let mut verifier = self.primary.transfers.sign(&mut query);
         connection.send(&query, TRANSFERRING).await?;
+        let before = connection.received();
         let mut transfer = Transfer::new(id, self.primary.zone().clone());
         loop {
             let message = self.next(&mut connection, &mut verifier, transfer.progress()).await?;
             if transfer.message(&message).map_err(|problem| self.failed(problem))? {
+                self.observe(|observer| observer.transferred(TransferKind::Whole, connection.received() - before));
                 self.keep(connection);
                 return Ok(transfer.into_zone().expect("the transfer said that the zone is whole"));
             }
@@ -68,6 +79,8 @@ impl Session {
         let mut query = ixfr_query(id, self.primary.zone(), held);
         let mut verifier = self.primary.transfers.sign(&mut query);
         connection.send(&query, TRANSFERRING).await?;
+        let before = connection.received();
+        let mut bytes = 0;
         let mut refresh = Refresh::new(id, self.primary.zone().clone(), held);
         loop {
             let next = self.next(&mut connection, &mut verifier, refresh.progress());
@@ -79,12 +92,25 @@ impl Session {
             } else {
                 next.await?
             };
+            bytes = connection.received() - before;
             if refresh.message(&message).map_err(|problem| self.failed(problem))? {
                 self.keep(connection);
                 break;
             }
         }
-        Ok(refresh.into_refreshed().expect("the refresh is over"))
+        let refreshed = refresh.into_refreshed().expect("the refresh is over");
+        match &refreshed {
+            Refreshed::Whole(_) => self.observe(|observer| observer.transferred(TransferKind::Whole, bytes)),
+            Refreshed::Steps(_) => self.observe(|observer| observer.transferred(TransferKind::Incremental, bytes)),
+            Refreshed::UpToDate | Refreshed::Behind(_) | Refreshed::NotAvailable(_) => {}
+        }
+        Ok(refreshed)
+    }
+
+    pub(super) fn observe(&self, tell: impl FnOnce(&dyn Observer)) {
+        if let Some(observer) = &self.observer {
+            tell(&**observer);
+        }
     }
 
     async fn next(

@@ -125,6 +125,12 @@ pub struct ZoneStatus {
     pub records: usize,
     /// Owner names that carry our marker.
     pub owned_names: usize,
+    /// Owner names at which something was still to do when that was last looked at.
+    #[serde(default)]
+    pub pending_names: usize,
+    /// Obstacles that foreign records and the like put in the way; `problems` has them in words.
+    #[serde(default)]
+    pub conflicts: usize,
     /// When the zone was last known in sync, seconds since 1970.
     pub last_in_sync: Option<u64>,
     /// When the last reconciliation ended, seconds since 1970.

@@ -93,3 +93,7 @@ pub(super) fn types_at(owner: &OwnerId, zone: &Zone, name: &Name) -> BTreeSet<Re
         _ => BTreeSet::new(),
     }
 }
+
+#[cfg(test)]
+#[path = "moved_tests.rs"]
+mod tests;

@@ -25,6 +25,7 @@ mod listening;
 mod lookup_together;
 mod lookup_wire;
 mod meanwhile;
+mod metrics;
 mod mirror;
 mod notify;
 mod prometheus;

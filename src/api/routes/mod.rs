@@ -3,6 +3,7 @@
 mod catalogue;
 mod instances;
 mod listing;
+mod metrics;
 mod plans;
 mod services;
 mod status;
@@ -92,6 +93,7 @@ impl Modify for Credentials {
 fn router() -> OpenApiRouter<Site> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status::status))
+        .routes(routes!(metrics::metrics))
         .routes(routes!(services::list))
         .routes(routes!(services::show, services::configure, services::remove))
         .routes(routes!(instances::list))

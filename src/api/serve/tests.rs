@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::api::backend::{Accepted, Answer, Goal, Proof, View};
+use crate::api::metrics::Exposition;
 use crate::model::{DaemonStatus, Event, Name, Principal, ServiceKey};
 use crate::reconcile::PlanId;
 use crate::reconcile::registry::{Decision, Refused, Request};
@@ -14,6 +15,10 @@ struct Nothing;
 
 impl Backend for Nothing {
     fn status(&self) -> DaemonStatus {
+        unimplemented!()
+    }
+
+    fn metrics(&self, _: Exposition) -> String {
         unimplemented!()
     }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::super::feed::{Changed, Item, Waiting};
 use super::super::zone_task::now;
-use crate::model::{Name, Rdata, RecordType, Rrset, RrsetKey, ServerStatus, State, Unverified};
+use crate::model::{Rdata, Rrset, RrsetKey, ServerStatus, State, Unverified};
 use crate::reconcile::{Serials, Sight, Track};
 
 /// Look-ups under way at once.
@@ -59,6 +59,17 @@ pub(super) struct Looked {
     pub(super) rrset: Option<Arc<Rrset>>,
     pub(super) sight: Sight,
     pub(super) at: Instant,
+    /// How long the look-up took.
+    pub(super) took: Duration,
+}
+
+/// What became of a look-up.
+pub(super) struct Taken {
+    pub(super) state: State,
+    /// How long a change took until this look-up saw it.
+    pub(super) propagation: Option<Duration>,
+    /// Whether it is as it shall be, and was logged not to be.
+    pub(super) is_mended: bool,
 }
 
 impl Case {
@@ -130,28 +141,27 @@ impl Memory {
         })
     }
 
-    /// Takes in what was seen; says what of it is as it shall be again after it was logged that it was not.
-    pub(super) fn take(&mut self, sights: Vec<Looked>, serials: Serials, wall: u64) -> Vec<(Name, RecordType)> {
-        let mut mended = Vec::new();
-        for Looked { key, rrset, sight, at } in sights {
-            self.lookups += 1;
-            if matches!(sight, Sight::Answer { .. }) {
-                self.last_answer = Some(wall);
-            }
-            let mut case = self.cases.remove(&key).unwrap_or_else(|| Case::new(rrset, None));
-            if case.track.take(&sight, serials, wall) == State::InSync {
-                self.seen += usize::from(!case.is_gone);
-                self.propagation = case.changed.map(|changed| at.duration_since(changed)).or(self.propagation);
-                if case.is_logged {
-                    mended.push((key.name, key.record_type));
-                }
-            } else {
-                case.wait = (case.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
-                case.next = at + case.wait;
-                self.cases.insert(key, case);
-            }
+    /// Takes in what was seen.
+    pub(super) fn take(&mut self, looked: Looked, serials: Serials, wall: u64) -> Taken {
+        let Looked { key, rrset, sight, at, .. } = looked;
+        self.lookups += 1;
+        if matches!(sight, Sight::Answer { .. }) {
+            self.last_answer = Some(wall);
         }
-        mended
+        let mut case = self.cases.remove(&key).unwrap_or_else(|| Case::new(rrset, None));
+        let state = case.track.take(&sight, serials, wall);
+        let mut taken = Taken { state, propagation: None, is_mended: false };
+        if state == State::InSync {
+            self.seen += usize::from(!case.is_gone);
+            taken.propagation = case.changed.map(|changed| at.duration_since(changed));
+            taken.is_mended = case.is_logged;
+            self.propagation = taken.propagation.or(self.propagation);
+        } else {
+            case.wait = (case.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
+            case.next = at + case.wait;
+            self.cases.insert(key, case);
+        }
+        taken
     }
 
     /// What has not been as it shall be for some time and was not logged yet.

@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::feed::{Facts, Feed};
+use super::metrics::Metrics;
 use super::through::Through;
 use super::zone_task::now;
 use crate::dns::{self, Options};
@@ -36,6 +37,7 @@ pub(super) struct Witness {
     pub(super) facts: watch::Receiver<Facts>,
     /// Look-ups per second, at most.
     pub(super) rate: u32,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
     pub(super) stop: watch::Receiver<bool>,
 }
@@ -70,10 +72,9 @@ impl Witness {
             if is_due || memory.asked_serial.is_none() || memory.needs_serial(&sights) {
                 self.ask_serial(&mut memory).await;
             }
-            for (name, record_type) in memory.take(sights, self.serials(&memory), now()) {
-                tracing::info!(
-                    zone = %self.zone, server = self.through.label(), "{name} {record_type} is as it shall be again"
-                );
+            let serials = self.serials(&memory);
+            for looked in sights {
+                self.take(looked, &mut memory, serials);
             }
             self.log(&mut memory);
             self.publish(&memory);
@@ -88,10 +89,23 @@ impl Witness {
             looking.spawn(async move {
                 let report = dns::lookup(&resolver, &key.name.to_string(), key.record_type, Options::default()).await;
                 let sight = Sight::of(&report.verdict, key.record_type);
-                Looked { key, rrset, sight, at: Instant::now() }
+                Looked { key, rrset, sight, at: Instant::now(), took: report.took }
             });
         }
         looking.join_all().await
+    }
+
+    fn take(&self, looked: Looked, memory: &mut Memory, serials: Serials) {
+        let server = self.through.label();
+        let (took, RrsetKey { name, record_type }) = (looked.took, looked.key.clone());
+        let taken = memory.take(looked, serials, now());
+        self.metrics.looked_up(&server, taken.state, took);
+        if let Some(propagation) = taken.propagation {
+            self.metrics.propagated(&server, propagation);
+        }
+        if taken.is_mended {
+            tracing::info!(zone = %self.zone, server, "{name} {record_type} is as it shall be again");
+        }
     }
 
     /// When the serial is to be asked for again: as long as it is another than the primary's.

@@ -105,6 +105,13 @@ pub(crate) fn send_local(socket: &Path, method: &str, path: &str, body: Option<&
     exchange(&mut stream, &request(method, path, None, body)).unwrap()
 }
 
+/// Asks for a path over plain TCP, with more lines of headers.
+pub(crate) fn get_plain(address: SocketAddr, path: &str, headers: &str) -> io::Result<Reply> {
+    let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
+    stream.set_read_timeout(Some(LIMIT))?;
+    exchange(&mut stream, &format!("GET {path} HTTP/1.1\r\nhost: srvctl\r\nconnection: close\r\n{headers}\r\n"))
+}
+
 /// A request as it goes over the wire.
 pub(crate) fn request(method: &str, path: &str, token: Option<&str>, body: Option<&Value>) -> String {
     let body = body.map(ToString::to_string).unwrap_or_default();

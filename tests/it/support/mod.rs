@@ -32,7 +32,7 @@ pub(crate) use example::{EXAMPLE, EXAMPLE_RECORDS, JENKINS, NODE_EXPORTER};
 pub(crate) use fake_daemon::{Answer, FakeDaemon};
 pub(crate) use golden::assert_golden;
 pub(crate) use harness::free_address;
-pub(crate) use http::{Client, Reply, request, send_local};
+pub(crate) use http::{Client, Reply, get_plain, request, send_local};
 pub(crate) use hung_file::HungFile;
 pub(crate) use key::Key;
 pub(crate) use library::{primary, runtime};

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -35,8 +36,6 @@ impl Prometheus {
 
     /// As [`Self::start`], with another `scrape_interval`: for more targets than could be scraped every second.
     pub(crate) fn start_scraping(interval: &str, jobs: &[(&str, &str)]) -> Self {
-        let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
-        let address = free_address();
         let mut text = format!("global: {{ scrape_interval: {interval}, scrape_timeout: 1s }}\nscrape_configs:\n");
         for (job, name) in jobs {
             let _ = write!(
@@ -44,6 +43,22 @@ impl Prometheus {
                 "  - job_name: {job}\n    dns_sd_configs:\n      - {{ names: [{name}], type: SRV, refresh_interval: 1s }}\n"
             );
         }
+        Self::configured(&text)
+    }
+
+    /// Scrapes srvctl every second, and evaluates these rules as often.
+    pub(crate) fn scraping(srvctl: SocketAddr, rules: &Path) -> Self {
+        Self::configured(&format!(
+            "global: {{ scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s }}\n\
+             rule_files: [{}]\n\
+             scrape_configs: [{{ job_name: srvctl, static_configs: [{{ targets: ['{srvctl}'] }}] }}]\n",
+            rules.display()
+        ))
+    }
+
+    fn configured(text: &str) -> Self {
+        let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
+        let address = free_address();
         let path = directory.path();
         fs::write(path.join("prometheus.yml"), text).unwrap();
         let log = File::create(path.join("prometheus.log")).unwrap();
@@ -82,6 +97,35 @@ impl Prometheus {
             (last.as_ref() == Some(expected)).then_some(())
         });
         assert!(found.is_some(), "Prometheus has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// What its API answers; none while it does not.
+    pub(crate) fn ask(&self, path: &str) -> Option<Value> {
+        serde_json::from_str(&self.get(path)?).ok()
+    }
+
+    /// What an expression comes to now; none while it does not answer.
+    pub(crate) fn query(&self, expression: &str) -> Option<Value> {
+        let escaped = expression.bytes().fold(String::new(), |mut escaped, byte| {
+            let _ = write!(escaped, "%{byte:02X}");
+            escaped
+        });
+        self.ask(&format!("/api/v1/query?query={escaped}"))
+    }
+
+    /// Waits until an expression comes to a single number that is right.
+    ///
+    /// # Panics
+    /// When it does not come to that.
+    pub(crate) fn wait_for_number(&self, expression: &str, is_right: impl Fn(f64) -> bool) {
+        let mut last = None;
+        let found = poll(DISCOVERY_LIMIT, || {
+            last = self.query(expression);
+            let result = last.as_ref()?["data"]["result"].as_array()?;
+            let [only] = &result[..] else { return None };
+            is_right(only["value"][1].as_str()?.parse().ok()?).then_some(())
+        });
+        assert!(found.is_some(), "`{expression}` is {last:?}\n{}", self.log());
     }
 
     fn get(&self, path: &str) -> Option<String> {
