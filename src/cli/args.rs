@@ -1,5 +1,6 @@
 //! The arguments of every command, with their help texts.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -8,6 +9,7 @@ use super::registry::{
     DeregisterArgs, ExportArgs, HistoryArgs, ImportArgs, ListArgs, RegisterArgs, RenewArgs, RunArgs, SetArgs, ShowArgs,
 };
 use crate::model::{Name, OwnerId};
+use crate::protocol::lookup::Consumer;
 use crate::reconcile::PlanId;
 
 const EXIT_CODES: &str = "Exit codes:\n  0  done, or in sync\n  1  failed\n  2  usage error\n  3  differences found\n  4  held by a guard: see `srvctl apply --accept`";
@@ -189,20 +191,42 @@ pub struct TokenArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Arguments, in any order as in dig:
   NAME               the name to look up; without a final dot, the search list of resolv.conf applies
-  TYPE               SRV (default), A, AAAA, MX, NS, TXT, SOA, …
+  SERVICE            `jenkins` or `_jenkins._tcp`: when a readable configuration has such a service, all its names
+                     are looked up, shards included, at each `verify` server of its zone or at @SERVER. With a final
+                     dot, or after -q, a word is a name. So it is with types other than SRV, TXT and ANY
+  TYPE               SRV (default), A, AAAA, PTR, TXT, MX, NS, SOA, ANY, …, TYPE65280
   @SERVER[:PORT]     ask this server [default: those of /etc/resolv.conf]
   +short             print only the data of the answer's records, as dig does
-  +tcp               ask over TCP from the start
+  +tcp, +vc          ask over TCP from the start
+  +trace-steps       show every attempt: server, transport, size, response code, time, and why the look-up went on
+  +[no]cmd +[no]comments +[no]question +[no]answer +[no]authority +[no]additional +[no]stats +[no]verdict +[no]all
+                     show or hide this part; a beginning will do, `+noall +ans`
 
 Exit codes:
   0  records
   1  unknown: no usable answer; Prometheus would keep its old targets
   2  usage error
-  3  definitely empty: Prometheus would drop its targets")]
+  3  definitely empty: Prometheus would drop its targets
+Of a service: 1 when any look-up is unknown, 3 when a server has nothing under any of the names.")]
 pub struct DigArgs {
     /// What to look up, at which server, and how to show it; see below
-    #[arg(value_name = "ARGUMENT", required = true)]
+    #[arg(value_name = "ARGUMENT", required_unless_present_any = ["reverse", "query_name"])]
     pub arguments: Vec<String>,
+    /// The type
+    #[arg(short = 't', value_name = "TYPE")]
+    pub record_type: Option<String>,
+    /// Look the name of an address up: PTR, unless another type is given
+    #[arg(short = 'x', value_name = "ADDRESS", conflicts_with = "query_name")]
+    pub reverse: Option<IpAddr>,
+    /// The name, whatever it looks like
+    #[arg(short = 'q', value_name = "NAME")]
+    pub query_name: Option<String>,
+    /// The port of the servers asked [default: 53]
+    #[arg(short = 'p', value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub server_port: Option<u16>,
+    /// Whose look-up to make: `prometheus`, or `go` for vmagent and for Thanos with `golang`
+    #[arg(long = "as", value_name = "CONSUMER", default_value_t = Consumer::Prometheus)]
+    pub consumer: Consumer,
     /// The port that goes with A, AAAA, MX and NS, as `port:` in `dns_sd_configs`
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,

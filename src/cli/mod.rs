@@ -9,6 +9,7 @@ mod dig;
 mod exit;
 mod load;
 mod log;
+mod moment;
 mod names;
 mod output;
 mod owned;
@@ -62,7 +63,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Adopt(args) => adopt::adopt(config, &args).await,
                 Command::Release(args) => adopt::release(config, &args).await,
                 Command::Owned(args) => owned::run(config, &args).await,
-                Command::Dig(args) => dig::run(&args).await,
+                Command::Dig(args) => dig::run(config, &args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
