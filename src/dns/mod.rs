@@ -19,7 +19,7 @@ mod tsig;
 
 pub use error::{DnsError, TsigProblem};
 pub use key::{Algorithm, Sha1, TsigKey};
-pub use lookup::{LookupReport, Options, Resolver, lookup};
+pub use lookup::{LookupReport, Options, Resolver, lookup, views};
 pub use notify::{Notice, NotifiedZone, NotifyListener};
 pub use present::presentation;
 pub use primary::Primary;

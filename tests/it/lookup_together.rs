@@ -25,10 +25,12 @@ async fn together(servers: &Servers, count: usize, at_once: usize) -> Vec<Verdic
 
 /// A verdict without what differs from one time to the next: the ID.
 fn said(mut verdict: Verdict) -> Verdict {
-    match &mut verdict {
-        Verdict::Records(answer) => answer.reply.message.header.id = 0,
-        Verdict::Empty { reply, .. } | Verdict::Unknown { reply: Some(reply), .. } => reply.message.header.id = 0,
-        Verdict::Unknown { reply: None, .. } => {}
+    let reply = match &mut verdict {
+        Verdict::Records(answer) => Some(&mut answer.reply),
+        Verdict::Empty { reply, .. } | Verdict::Unknown { reply, .. } => reply.as_mut(),
+    };
+    if let Some(reply) = reply {
+        reply.message.header.id = 0;
     }
     verdict
 }

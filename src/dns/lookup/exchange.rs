@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UdpSocket};
@@ -15,9 +16,29 @@ use crate::protocol::wire::MAX_MESSAGE;
 
 /// Over a socket of its own.
 pub(super) async fn carry_out(exchange: &Exchange) -> Result<Response, Failure> {
-    match exchange.via.transport {
-        Transport::Udp => over_udp(exchange).await,
-        Transport::Tcp => over_tcp(exchange).await,
+    match (exchange.limit(), exchange.via.transport) {
+        (Some(limit), _) => within(limit, exchange).await,
+        (None, Transport::Udp) => over_udp(exchange).await,
+        (None, Transport::Tcp) => over_tcp(exchange).await,
+    }
+}
+
+/// Connecting, sending and receiving under one deadline, as Go has it.
+async fn within(limit: Duration, exchange: &Exchange) -> Result<Response, Failure> {
+    let server = &exchange.via.server;
+    let exchanging = async {
+        match exchange.via.transport {
+            Transport::Udp => exchange_datagrams(&connected(server, connect_udp).await?, exchange).await,
+            Transport::Tcp => {
+                let mut stream = connected(server, TcpStream::connect).await?;
+                exchange_framed(&mut stream, &exchange.message).await.map(|bytes| exchange.receive(&bytes))
+            }
+        }
+    };
+    match timeout(limit, exchanging).await {
+        Err(_elapsed) => Err(Failure::TimedOut(limit)),
+        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Failure::Closed),
+        Ok(received) => accept(received.map_err(|error| failed(&error))?),
     }
 }
 
@@ -35,8 +56,9 @@ pub(super) async fn udp_to(server: &Server) -> Result<UdpSocket, Failure> {
 async fn exchange_datagrams(socket: &UdpSocket, exchange: &Exchange) -> io::Result<Received> {
     socket.send(&exchange.message).await?;
     let mut buffer = [0; UDP_PAYLOAD as usize];
+    let buffer = &mut buffer[..exchange.buffer()];
     loop {
-        let length = socket.recv(&mut buffer).await?;
+        let length = socket.recv(buffer).await?;
         match exchange.receive(&buffer[..length]) {
             Received::Ignore => {}
             decided => return Ok(decided),
@@ -79,22 +101,23 @@ async fn exchange_framed(stream: &mut TcpStream, message: &[u8]) -> io::Result<V
     Ok(reply)
 }
 
-/// Resolves the server's host, if it is a name, and connects to the first of its addresses that can be.
 async fn dial<T>(server: &Server, connect: impl AsyncFn(SocketAddr) -> io::Result<T>) -> Result<T, Failure> {
-    let dialing = async {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the server's name has no address");
-        for address in tokio::net::lookup_host((server.host.as_str(), server.port)).await? {
-            match connect(address).await {
-                Ok(connected) => return Ok(connected),
-                Err(error) => last = error,
-            }
-        }
-        Err(last)
-    };
-    match timeout(DIAL_TIMEOUT, dialing).await {
+    match timeout(DIAL_TIMEOUT, connected(server, connect)).await {
         Err(_elapsed) => Err(Failure::DialTimeout),
         Ok(connected) => connected.map_err(|error| failed(&error)),
     }
+}
+
+/// Resolves the server's host, if it is a name, and connects to the first of its addresses that can be.
+async fn connected<T>(server: &Server, connect: impl AsyncFn(SocketAddr) -> io::Result<T>) -> io::Result<T> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the server's name has no address");
+    for address in tokio::net::lookup_host((server.host.as_str(), server.port)).await? {
+        match connect(address).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 async fn within_deadline<T>(exchanging: impl Future<Output = io::Result<T>>) -> Result<T, Failure> {

@@ -1,6 +1,7 @@
 //! Carries out a lookup: moves the bytes that [`crate::protocol::lookup`] gives out, and nothing else.
 
 mod exchange;
+mod go;
 mod together;
 
 use std::io;
@@ -8,12 +9,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use go::views;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::model::{DNS_PORT, RecordType, RrsetKey, Server};
 use crate::protocol::lookup::{
-    Attempt, Consumer, DEFAULT_NDOTS, Exchange, Lookup, RESOLV_CONF, Reply, ResolvConf, Step, Unknown, Verdict,
+    Attempt, Consumer, DEFAULT_NDOTS, Exchange, Lookup, Profile, RESOLV_CONF, Reply, ResolvConf, Step, Unknown, Verdict,
 };
 
 /// Whom a lookup asks.
@@ -38,6 +40,8 @@ impl Resolver {
 pub struct Options {
     /// Whose look-up is made.
     pub consumer: Consumer,
+    /// How [`Consumer::Go`] uses Go's resolver.
+    pub profile: Profile,
     /// Asks over TCP from the start.
     pub force_tcp: bool,
     /// The file that [`Resolver::System`] reads.
@@ -50,6 +54,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             consumer: Consumer::Prometheus,
+            profile: Profile::VMAGENT,
             force_tcp: false,
             resolv_conf: PathBuf::from(RESOLV_CONF),
             port: DNS_PORT,
@@ -60,7 +65,7 @@ impl Default for Options {
 /// What a lookup found, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LookupReport {
-    /// What it means to Prometheus.
+    /// What it means to the consumer.
     pub verdict: Verdict,
     /// Each attempt, in order, with the time that it took.
     pub attempts: Vec<Attempt>,
@@ -75,8 +80,11 @@ impl LookupReport {
     }
 }
 
-/// Looks a name up as Prometheus does. It cannot fail: what went wrong is part of the report.
+/// Looks a name up as Prometheus does, or as another consumer. It cannot fail: what went wrong is part of the report.
 pub async fn lookup(resolver: &Resolver, name: &str, record_type: RecordType, options: Options) -> LookupReport {
+    if options.consumer == Consumer::Go {
+        return go::lookup(resolver, name, record_type, &options).await;
+    }
     let started = Instant::now();
     let mut machine = match begin(resolver, name, record_type, &options).await {
         Ok(machine) if options.force_tcp => machine.over_tcp(),

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::consumer::Consumer;
+use super::go::GoError;
 use super::trace::Via;
 use crate::model::{Name, Rdata, RecordType};
 use crate::protocol::rcode::Rcode;
@@ -18,8 +20,8 @@ pub enum Verdict {
     Empty {
         /// In which way there is nothing.
         why: Emptiness,
-        /// The reply that decided.
-        reply: Reply,
+        /// The reply that decided; none when Go refuses to ask for the name.
+        reply: Option<Reply>,
     },
     /// Nobody knows: Prometheus keeps the targets that it has.
     Unknown {
@@ -35,8 +37,7 @@ impl Verdict {
     pub fn reply(&self) -> Option<&Reply> {
         match self {
             Self::Records(answer) => Some(&answer.reply),
-            Self::Empty { reply, .. } => Some(reply),
-            Self::Unknown { reply, .. } => reply.as_ref(),
+            Self::Empty { reply, .. } | Self::Unknown { reply, .. } => reply.as_ref(),
         }
     }
 
@@ -44,10 +45,10 @@ impl Verdict {
     pub(super) fn of_noerror(name: &str, reply: Reply) -> Self {
         let answers = &reply.message.answers;
         if answers.iter().any(|record| makes_target(record.record_type())) {
-            return Self::Records(Answer { name: name.to_owned(), reply });
+            return Self::Records(Answer { name: name.to_owned(), reply, consumer: Consumer::Prometheus });
         }
         let why = if answers.is_empty() { Emptiness::NoData } else { Emptiness::NoTarget };
-        Self::Empty { why, reply }
+        Self::Empty { why, reply: Some(reply) }
     }
 }
 
@@ -60,6 +61,8 @@ pub enum Emptiness {
     NoData,
     /// The answer has only records that Prometheus forms no target from: a CNAME alone, TXT.
     NoTarget,
+    /// Go's one word for all of these, and for a name that it refuses to ask for.
+    NoSuchHost,
 }
 
 impl fmt::Display for Emptiness {
@@ -68,6 +71,7 @@ impl fmt::Display for Emptiness {
             Self::NxDomain => "the name does not exist",
             Self::NoData => "the answer is empty",
             Self::NoTarget => "the answer has no record that makes a target",
+            Self::NoSuchHost => "no such host",
         })
     }
 }
@@ -84,6 +88,9 @@ pub enum Unknown {
     /// Prometheus' own words: some candidate got no answer from any server.
     #[error("could not resolve {0:?}: all servers responded with errors to at least one search domain")]
     NoAnswer(String),
+    /// Go's error, in Go's own words.
+    #[error(transparent)]
+    Go(#[from] GoError),
 }
 
 /// A reply, and how it came.
@@ -113,6 +120,8 @@ pub struct Answer {
     pub name: String,
     /// The reply that holds the records.
     pub reply: Reply,
+    /// Who takes them.
+    pub consumer: Consumer,
 }
 
 impl Answer {
@@ -120,6 +129,9 @@ impl Answer {
     ///
     /// Every record there counts, whatever type was asked for and whosever it is; the other sections never
     /// do. `port` is the configured one: it goes with addresses, MX and NS, while SRV brings its own.
+    ///
+    /// To Go only records of the type asked for count. It shuffles them by priority and weight, which nobody can
+    /// foresee; here they stay in order. The labels are Prometheus' ones.
     pub fn targets(&self, port: u16) -> Vec<Target> {
         self.found().map(|found| found.into_target(&self.name, port)).collect()
     }
@@ -130,7 +142,11 @@ impl Answer {
     }
 
     fn found(&self) -> impl Iterator<Item = Found> {
-        self.reply.message.answers.iter().filter_map(|record| Found::in_record(&record.rdata))
+        let message = &self.reply.message;
+        let asked = message.questions.first().map(|question| question.record_type);
+        let counts =
+            move |record: &&RawRecord| self.consumer == Consumer::Prometheus || Some(record.record_type()) == asked;
+        message.answers.iter().filter(counts).filter_map(|record| Found::in_record(&record.rdata))
     }
 
     /// The records of the answer section that Prometheus warns about and skips. A CNAME it skips silently.

@@ -122,7 +122,7 @@ impl Lookup {
             suspicions,
             took,
         });
-        if let Ok(Response { message, size }) = result {
+        if let Ok(Response { message, size, .. }) = result {
             self.last_reply = Some(Reply { message, size, via, candidate });
         }
         self.follow(then);
@@ -181,6 +181,8 @@ impl Lookup {
                 self.next_candidate();
             }
             Then::Absent => self.next_candidate(),
+            // Go's, which `judge` never gives.
+            Then::Found | Then::NextRound | Then::NoSuchHost | Then::StoppedStrictly | Then::OutOfTime => {}
         }
     }
 
@@ -206,7 +208,9 @@ impl Lookup {
     fn end_of_list(&mut self) {
         let reply = self.last_reply.take();
         self.verdict = Some(match reply {
-            Some(reply) if !self.some_candidate_failed => Verdict::Empty { why: Emptiness::NxDomain, reply },
+            Some(reply) if !self.some_candidate_failed => {
+                Verdict::Empty { why: Emptiness::NxDomain, reply: Some(reply) }
+            }
             reply => Verdict::Unknown { reason: Unknown::NoAnswer(self.name.clone()), reply },
         });
     }

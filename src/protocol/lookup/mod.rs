@@ -11,16 +11,21 @@
 //!
 //! On the way every [`Attempt`] is noted, and every [`Suspicion`]: what Prometheus accepted and should not have.
 //! The shell that moves the bytes is `crate::dns`; it brings the IDs and the clock.
+//!
+//! vmagent and some others make another lookup, [`GoLookup`]; the two share the exchanges' form, the trace and the
+//! verdicts. What a service's targets become with each consumer is said by [`Views`].
 
 mod answer;
 mod candidates;
 mod consumer;
 mod exchange;
+mod go;
 mod machine;
 mod resolv_conf;
 mod suspicion;
 mod trace;
 mod unpack;
+mod views;
 
 use std::time::Duration;
 
@@ -31,11 +36,13 @@ pub use answer::{
 pub use candidates::{DEFAULT_NDOTS, NameList};
 pub use consumer::Consumer;
 pub use exchange::{Exchange, Received, Response};
+pub use go::{GO_UDP_PAYLOAD, GoConf, GoError, GoLookup, GoProblem, Profile, Release, VMAGENT_BUDGET};
 pub use machine::{Lookup, Step};
 pub use resolv_conf::ResolvConf;
 pub use suspicion::Suspicion;
 pub use trace::{Attempt, Failure, Outcome, Then, Transport, Via};
 pub use unpack::UnpackError;
+pub use views::{Fate, View, Views};
 
 /// Where a system's resolver configuration is; Prometheus reads no other (`discovery/dns/dns.go`).
 pub const RESOLV_CONF: &str = "/etc/resolv.conf";

@@ -78,6 +78,11 @@ pub enum Outcome {
         /// Its size in bytes.
         size: usize,
     },
+    /// To Go alone: no records, from a server that is neither authoritative nor recursive (go.dev/issue/15434).
+    Lame {
+        /// Its size in bytes.
+        size: usize,
+    },
     /// No reply to speak of.
     Failed(Failure),
 }
@@ -90,6 +95,7 @@ impl fmt::Display for Outcome {
                 write!(f, "{rcode}, {answers} record{plural}, {size} bytes")
             }
             Self::Truncated { size } => write!(f, "truncated at {size} bytes"),
+            Self::Lame { size } => write!(f, "NOERROR, 0 records, {size} bytes: lame referral"),
             Self::Failed(failure) => failure.fmt(f),
         }
     }
@@ -121,6 +127,18 @@ pub enum Failure {
         /// The ID of the reply.
         got: u16,
     },
+    /// To Go: no acceptable reply within the time that resolv.conf or the consumer allows, connecting included.
+    #[error("no answer within {} s", .0.as_secs_f32())]
+    TimedOut(Duration),
+    /// To Go: a reply that cannot be read as far as it has to be.
+    #[error("cannot unmarshal DNS message")]
+    Unreadable,
+    /// To Go: not a reply to this question, over TCP, or one with several questions.
+    #[error("invalid DNS response")]
+    NotOurs,
+    /// To Go: the connection was closed before a whole reply, which is no temporary error.
+    #[error("the connection was closed before a reply")]
+    Closed,
 }
 
 /// What a lookup does after an attempt, and why.
@@ -128,7 +146,7 @@ pub enum Failure {
 pub enum Then {
     /// NOERROR ends the lookup, even without records, and even when earlier candidates failed.
     Stopped,
-    /// The reply was cut: the same server is asked over TCP, without OPT.
+    /// The reply was cut: the same server is asked over TCP, by Prometheus without OPT.
     AskedOverTcp,
     /// Not an answer: the next server is asked for the same name.
     NextServer,
@@ -136,6 +154,16 @@ pub enum Then {
     Failed,
     /// The name does not exist: the next name is tried.
     Absent,
+    /// To Go: the answer holds a record of the type asked for, which ends the lookup, readable or not.
+    Found,
+    /// To Go: not an answer, and no server is left: the first is asked once more (`attempts:`).
+    NextRound,
+    /// To Go: no such host, and the next name is tried, were the name only without records of the type.
+    NoSuchHost,
+    /// To Go with `StrictErrors`: a temporary error, which ends the lookup though there are more names.
+    StoppedStrictly,
+    /// To Go: what time its caller gave is over.
+    OutOfTime,
 }
 
 impl fmt::Display for Then {
@@ -146,6 +174,11 @@ impl fmt::Display for Then {
             Self::NextServer => "no answer, asks the next server",
             Self::Failed => "no server left, the name counts as failed",
             Self::Absent => "the name does not exist, goes on in the search list",
+            Self::Found => "the answer ends the lookup",
+            Self::NextRound => "no answer, asks the servers once more",
+            Self::NoSuchHost => "no such host, goes on in the search list",
+            Self::StoppedStrictly => "a temporary error ends the lookup (StrictErrors)",
+            Self::OutOfTime => "no time is left, ends the lookup",
         })
     }
 }
