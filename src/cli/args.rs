@@ -204,9 +204,9 @@ pub struct TokenArgs {
 
 Exit codes:
   0  records
-  1  unknown: no usable answer; Prometheus would keep its old targets
+  1  unknown: no usable answer; Prometheus would keep its old targets, vmagent would drop them
   2  usage error
-  3  definitely empty: Prometheus would drop its targets
+  3  definitely empty: both would drop their targets
 Of a service: 1 when any look-up is unknown, 3 when a server has nothing under any of the names.")]
 pub struct DigArgs {
     /// What to look up, at which server, and how to show it; see below

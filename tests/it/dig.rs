@@ -28,6 +28,7 @@ x TLSA 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 x NAPTR 100 50 "s" "z3950+I2L+I2C" "" _z3950._tcp.gatech.edu.
 x HINFO "PC" "Linux box"
 x TYPE65280 \# 3 010203
+_odd._tcp SRV 0 0 80 10.0.0.5.
 a-name-that-is-longer-than-the-column A 10.0.0.7
 a-name-that-is-longer-than-two-columns-are A 10.0.0.7
 "#;
@@ -280,6 +281,14 @@ fn the_verdict_is_on_whom_the_lookup_is_made_as() {
         let (one, other) = (verdict(name, &[]), verdict(name, &["--as", "go"]));
         assert!(one.contains(prometheus) && other.contains(go), "{name}\n{one}\n{other}");
     }
+    // A target that is no name to Go fails the whole answer.
+    let odd = "_odd._tcp.internal.local.";
+    assert_eq!(verdict(odd, &[]), ";; VERDICT: records; Prometheus would scrape 1 target:");
+    let as_go = bare(&["dig", odd, &at(&named), "--as", "go", "--json"]);
+    let report: Value = serde_json::from_str(&as_go.stdout).unwrap();
+    assert_eq!((as_go.code, &report["consumer"], &report["verdict"]), (1, &json!("go"), &json!("unknown")), "{report}");
+    assert!(report["reason"].as_str().unwrap().contains("contain invalid names"), "{report}");
+    assert_eq!(report["answers"].as_array().map(Vec::len), Some(1), "what came is shown all the same: {report}");
     let text = verdict("_j._tcp.internal.local.", &["TXT"]);
     assert_eq!(text, ";; VERDICT: records; Prometheus never asks for TXT, so they make no target");
 }

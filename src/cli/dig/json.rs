@@ -7,6 +7,7 @@ use super::service::Expanded;
 use crate::dns::{Resolver, presentation};
 use crate::model::{Name, RecordType};
 use crate::protocol::lookup::{Attempt, Outcome, Target, Verdict};
+use crate::protocol::rcode::Rcode;
 use crate::protocol::wire::RawRecord;
 
 /// One look-up.
@@ -124,6 +125,7 @@ impl Step {
         let via = attempt.via.as_ref();
         let (status, answers, size) = match &attempt.outcome {
             Outcome::Answered { rcode, answers, size } => (Some(rcode.to_string()), Some(*answers), Some(*size)),
+            Outcome::Lame { size } => (Some(Rcode::NOERROR.to_string()), Some(0), Some(*size)),
             Outcome::Truncated { size } => (None, None, Some(*size)),
             Outcome::Failed(_) => (None, None, None),
         };
