@@ -190,24 +190,29 @@ pub struct TokenArgs {
 /// Arguments of `dig`.
 #[derive(Debug, Args)]
 #[command(after_help = "Arguments, in any order as in dig:
-  NAME               the name to look up; without a final dot, the search list of resolv.conf applies
-  SERVICE            `jenkins` or `_jenkins._tcp`: when a readable configuration has such a service, all its names
-                     are looked up, shards included, at each `verify` server of its zone or at @SERVER. With a final
-                     dot, or after -q, a word is a name. So it is with types other than SRV, TXT and ANY
-  TYPE               SRV (default), A, AAAA, PTR, TXT, MX, NS, SOA, ANY, …, TYPE65280
-  @SERVER[:PORT]     ask this server [default: those of /etc/resolv.conf]
-  +short             print only the data of the answer's records, as dig does
-  +tcp, +vc          ask over TCP from the start
-  +trace-steps       show every attempt: server, transport, size, response code, time, and why the look-up went on
-  +[no]cmd +[no]comments +[no]question +[no]answer +[no]authority +[no]additional +[no]stats +[no]verdict +[no]all
-                     show or hide this part; a beginning will do, `+noall +ans`
+  NAME            the name to look up; without a final dot, the search list of
+                  resolv.conf applies
+  SERVICE         `jenkins` or `_jenkins._tcp`: a service of the configuration is
+                  looked up under all its names, shards included, at @SERVER, or
+                  else at each `verify` server of its zone. `jenkins.` is a name,
+                  and so is what follows -q, and any word with another type than
+                  SRV, TXT and ANY
+  TYPE            SRV (default), A, AAAA, PTR, TXT, MX, NS, SOA, ANY, … TYPE65280
+  @SERVER[:PORT]  ask this server [default: those of /etc/resolv.conf]
+  +short          print only the data of the answer's records, as dig does
+  +tcp, +vc       ask over TCP from the start
+  +trace-steps    show every attempt: server, transport, response code, size,
+                  time, and why the look-up went on
+  +[no]cmd, comments, question, answer, authority, additional, stats, verdict,
+  all             show or hide this part; a beginning will do: `+noall +ans`
 
 Exit codes:
   0  records
-  1  unknown: no usable answer; Prometheus would keep its old targets, vmagent would drop them
+  1  unknown: Prometheus would keep its old targets, vmagent would drop them
   2  usage error
   3  definitely empty: both would drop their targets
-Of a service: 1 when any look-up is unknown, 3 when a server has nothing under any of the names.")]
+Of a service: 1 when any look-up is unknown, 3 when some server has nothing
+under any of the names.")]
 pub struct DigArgs {
     /// What to look up, at which server, and how to show it; see below
     #[arg(value_name = "ARGUMENT", required_unless_present_any = ["reverse", "query_name"])]

@@ -1,5 +1,6 @@
 //! `srvctl dig` beside the real `dig`, at a real `named`, and what it adds to it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
@@ -256,6 +257,7 @@ fn wrong_switches_say_what_to_write() {
         ("+trace", "`+trace-steps` shows every attempt"),
         ("+dnssec", "the consumer's"),
         ("+xyzzy", "there are +short, +tcp"),
+        ("-qb.example", "the name is given already"),
     ] {
         let Output { code, stdout, stderr } = bare(&["dig", "a.example", switch]);
         assert!(code == 2 && stdout.is_empty() && stderr.contains(said), "{switch}: {code} {stderr}");
@@ -325,9 +327,9 @@ fn a_service_is_looked_up_under_all_its_names() {
         assert_eq!(last, told, "{output:?}");
         assert!(output.stdout.contains(&format!("srvctl dig {word}.\n")), "how to ask for the word: {output:?}");
     }
-    let mut short: Vec<_> = workspace.expect(0, &["dig", "many", "+short"]).stdout.lines().map(str::to_owned).collect();
-    short.sort_unstable();
-    short.dedup();
+    let output = workspace.expect(0, &["dig", "many", "+short"]).stdout;
+    let short: BTreeSet<_> = output.lines().collect();
+    assert_eq!(short.len(), output.lines().count(), "each once: {output}");
     assert_eq!(short.len(), 40, "the data alone");
 
     let report = workspace.json(&["dig", "many", "--json"]);
@@ -375,7 +377,11 @@ fn every_server_of_the_zone_is_asked_unless_one_is_named() {
     let output = workspace.expect(3, &["dig", "jenkins", "+noall", "+verdict"]);
     let last = output.stdout.lines().last().unwrap();
     assert_eq!(last, ";; VERDICT on jenkins: empty, 1 of 2 look-ups; Prometheus would drop its targets");
-    workspace.expect(0, &["dig", "jenkins", &at(&named)]);
+    let both = vec![named.address().to_string(); 2];
+    workspace.configure(&Settings { verify: both, ..Settings::for_server(&named) });
+    assert_eq!(workspace.expect(0, &["dig", "jenkins", "+short"]).stdout.lines().count(), 2, "each record once");
+    let alone = workspace.expect(0, &["dig", "jenkins", &at(&named)]).stdout;
+    assert!(alone.contains(";; VERDICT: records") && !alone.contains("VERDICT on"), "{alone}");
     workspace.expect(3, &["dig", "jenkins", &at(&empty)]);
 }
 

@@ -1,5 +1,7 @@
 //! One look-up that was made, and what it means to whose it is.
 
+use std::sync::Arc;
+
 use super::question::Question;
 use crate::cli::exit::Exit;
 use crate::cli::output::Paint;
@@ -9,8 +11,8 @@ use crate::protocol::lookup::{Consumer, Target, Verdict};
 use crate::protocol::wire::RawRecord;
 
 /// A look-up that was made.
-pub(super) struct Found<'a> {
-    pub(super) question: &'a Question,
+pub(super) struct Found {
+    pub(super) question: Arc<Question>,
     /// The name looked up, which is the question's own unless that is a service.
     pub(super) name: String,
     pub(super) resolver: Resolver,
@@ -53,8 +55,8 @@ impl Standing {
     }
 }
 
-impl<'a> Found<'a> {
-    pub(super) async fn look_up(question: &'a Question, name: String, resolver: Resolver) -> Self {
+impl Found {
+    pub(super) async fn look_up(question: Arc<Question>, name: String, resolver: Resolver) -> Self {
         let options = Options {
             consumer: question.consumer,
             force_tcp: question.tcp,

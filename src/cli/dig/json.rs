@@ -68,7 +68,7 @@ struct Step {
 }
 
 impl<'a> ServiceReport<'a> {
-    pub(super) fn of(expanded: &'a Expanded, lookups: &'a [Found<'a>], standing: Standing) -> Self {
+    pub(super) fn of(expanded: &'a Expanded, lookups: &'a [Found], standing: Standing) -> Self {
         Self {
             service: &expanded.word,
             names: &expanded.names,
@@ -79,7 +79,7 @@ impl<'a> ServiceReport<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    pub(super) fn of(found: &'a Found<'a>) -> Self {
+    pub(super) fn of(found: &'a Found) -> Self {
         let (verdict, reason) = match &found.report.verdict {
             Verdict::Records(_) => ("records", None),
             Verdict::Empty { why, .. } => ("empty", Some(why.to_string())),

@@ -12,6 +12,9 @@ mod switches;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
 
 use self::found::{Found, Standing, consequence, counted, who};
 use self::question::{Question, Show};
@@ -21,6 +24,7 @@ use super::args::DigArgs;
 use super::exit::Exit;
 use super::output::{self, Paint};
 use crate::dns::{Resolver, presentation};
+use crate::model::Name;
 use crate::protocol::lookup::{Attempt, Verdict};
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &DigArgs) -> Exit {
@@ -31,43 +35,61 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &DigArgs) -> Exit {
             return Exit::Usage;
         }
     };
+    let question = Arc::new(question);
     match service::expand(flag, &question).await {
         Some(expanded) => look_up_service(&question, &expanded, args.format.json).await,
         None => look_up_name(&question, args.format.json).await,
     }
 }
 
-async fn look_up_name(question: &Question, as_json: bool) -> Exit {
+async fn look_up_name(question: &Arc<Question>, as_json: bool) -> Exit {
     let resolver = question.server.clone().map_or(Resolver::System, |server| Resolver::Servers(vec![server]));
-    let found = Found::look_up(question, question.name.clone(), resolver).await;
+    let found = Found::look_up(Arc::clone(question), question.name.clone(), resolver).await;
     if as_json {
         output::json(&json::Lookup::of(&found));
     } else {
-        show(&found);
+        show(&found, &mut BTreeSet::new());
     }
     found.standing().exit()
 }
 
-async fn look_up_service(question: &Question, expanded: &Expanded, as_json: bool) -> Exit {
+/// Look-ups at once: a server that is silent shall not be waited for as often as a service has names.
+const AT_ONCE: usize = 16;
+
+async fn look_up_service(question: &Arc<Question>, expanded: &Expanded, as_json: bool) -> Exit {
     if !as_json {
         introduce(question, expanded);
     }
     let mut all = Vec::new();
-    for (name, resolver) in &expanded.lookups {
-        let found = Found::look_up(question, name.to_string(), resolver.clone()).await;
-        if !as_json {
-            show(&found);
+    let mut shown = BTreeSet::new();
+    for some in expanded.lookups.chunks(AT_ONCE) {
+        for found in look_up_some(question, some).await {
+            if !as_json {
+                show(&found, &mut shown);
+            }
+            all.push(found);
         }
-        all.push(found);
     }
     let standing = of_all(&all);
     if as_json {
         output::json(&json::ServiceReport::of(expanded, &all, standing));
-    } else if question.show.has(Part::Verdict) && !question.show.short {
+    } else if all.len() > 1 && question.show.has(Part::Verdict) && !question.show.short {
         let line = format!(";; VERDICT on {}: {}", expanded.word, all_in_words(question, &all, standing));
         output::line(standing.paint(Paint::for_stdout(), &line));
     }
     standing.exit()
+}
+
+/// Makes look-ups side by side; what they found comes in their order.
+async fn look_up_some(question: &Arc<Question>, lookups: &[(Name, Resolver)]) -> Vec<Found> {
+    let mut under_way = JoinSet::new();
+    for (index, (name, resolver)) in lookups.iter().enumerate() {
+        let lookup = Found::look_up(Arc::clone(question), name.to_string(), resolver.clone());
+        under_way.spawn(async move { (index, lookup.await) });
+    }
+    let mut done = under_way.join_all().await;
+    done.sort_unstable_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, found)| found).collect()
 }
 
 /// Says what a word was taken for, and how to ask for the word itself.
@@ -81,11 +103,11 @@ fn introduce(question: &Question, expanded: &Expanded) {
     let config = config.display();
     output::line(paint.dim(format_args!("; {word} is a service in {config}; its {plural} {is} looked up:")));
     names.iter().for_each(|name| output::line(paint.dim(format_args!(";   {name}"))));
-    output::line(paint.dim(format_args!("; for a name of one word: srvctl dig {word}.\n")));
+    output::line(paint.dim(format_args!("; to look up the word itself: srvctl dig {word}.\n")));
 }
 
 /// Nothing is empty as long as every server has something under one of the names: a shard may well be empty.
-fn of_all(all: &[Found<'_>]) -> Standing {
+fn of_all(all: &[Found]) -> Standing {
     if all.iter().any(|found| found.standing() == Standing::Unknown) {
         return Standing::Unknown;
     }
@@ -95,7 +117,7 @@ fn of_all(all: &[Found<'_>]) -> Standing {
     if all.iter().all(|found| has_records(&found.resolver)) { Standing::Records } else { Standing::Empty }
 }
 
-fn all_in_words(question: &Question, all: &[Found<'_>], standing: Standing) -> String {
+fn all_in_words(question: &Question, all: &[Found], standing: Standing) -> String {
     let counted_as = |wanted| all.iter().filter(|found| found.standing() == wanted).count();
     let of = format!("of {}", counted(all.len(), "look-up"));
     match standing {
@@ -112,7 +134,8 @@ fn all_in_words(question: &Question, all: &[Found<'_>], standing: Standing) -> S
     }
 }
 
-fn show(found: &Found<'_>) {
+/// Shows a look-up. Of several, `+short` shows each record once, wherever it was found.
+fn show(found: &Found, shown: &mut BTreeSet<String>) {
     let paint = Paint::for_stdout();
     let Found { question, report, .. } = found;
     let Show { short, steps, .. } = question.show;
@@ -126,7 +149,8 @@ fn show(found: &Found<'_>) {
         report.attempts.iter().for_each(|attempt| show_attempt(paint, attempt));
     }
     if short {
-        found.answers().iter().for_each(|record| output::line(presentation(&record.rdata)));
+        let data = found.answers().iter().map(|record| presentation(&record.rdata));
+        data.filter(|data| shown.insert(data.clone())).for_each(output::line);
         say_when_unknown(found);
         return;
     }
@@ -140,13 +164,13 @@ fn show(found: &Found<'_>) {
 }
 
 /// Nothing on standard output may mean two things; this tells which.
-fn say_when_unknown(found: &Found<'_>) {
+fn say_when_unknown(found: &Found) {
     if matches!(found.report.verdict, Verdict::Unknown { .. }) {
         output::error(format_args!("{}: {}", found.name, found.in_words()));
     }
 }
 
-fn command(found: &Found<'_>) -> String {
+fn command(found: &Found) -> String {
     let server = match &found.resolver {
         Resolver::System => "(resolv.conf)".to_owned(),
         Resolver::Servers(servers) => servers.iter().map(|server| format!("@{server}")).collect::<Vec<_>>().join(" "),
@@ -155,7 +179,7 @@ fn command(found: &Found<'_>) -> String {
     format!("; <<>> srvctl {version} <<>> {} {} {server}", found.name, found.question.record_type)
 }
 
-fn show_verdict(paint: Paint, found: &Found<'_>) {
+fn show_verdict(paint: Paint, found: &Found) {
     let suspicions = found.report.attempts.iter().flat_map(|attempt| &attempt.suspicions);
     suspicions.for_each(|suspicion| output::line(paint.doubtful(format_args!(";; WARNING: {suspicion}"))));
     let colon = if found.targets.is_empty() { "" } else { ":" };

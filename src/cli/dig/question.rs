@@ -111,7 +111,7 @@ fn subject(args: &DigArgs, words: &[&str]) -> Result<(String, bool, RecordType),
 fn type_alone(words: &[&str]) -> Result<Option<RecordType>, String> {
     match without_class(words)?.as_slice() {
         [] => Ok(None),
-        [word] => record_type(word).map(Some),
+        [word] => record_type(word).map(Some).map_err(|error| format!("{error}, and the name is given already")),
         [_, more, ..] => Err(too_many(more)),
     }
 }
