@@ -1,5 +1,6 @@
 //! The arguments of every command, with their help texts.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::registry::{
 };
 use crate::daemon::through::Through;
 use crate::model::{Name, OwnerId};
+use crate::protocol::lookup::Consumer;
 use crate::reconcile::PlanId;
 use crate::sources::parse_duration;
 
@@ -211,21 +213,48 @@ pub struct TokenArgs {
 /// Arguments of `dig`.
 #[derive(Debug, Args)]
 #[command(after_help = "Arguments, in any order as in dig:
-  NAME               the name to look up; without a final dot, the search list of resolv.conf applies
-  TYPE               SRV (default), A, AAAA, MX, NS, TXT, SOA, …
-  @SERVER[:PORT]     ask this server [default: those of /etc/resolv.conf]
-  +short             print only the data of the answer's records, as dig does
-  +tcp               ask over TCP from the start
+  NAME            the name to look up; without a final dot, the search list of
+                  resolv.conf applies
+  SERVICE         `jenkins` or `_jenkins._tcp`: a service of the configuration is
+                  looked up under all its names, shards included, at @SERVER, or
+                  else at each `verify` server of its zone. `jenkins.` is a name,
+                  and so is what follows -q, and any word with another type than
+                  SRV, TXT and ANY
+  TYPE            SRV (default), A, AAAA, PTR, TXT, MX, NS, SOA, ANY, … TYPE65280
+  @SERVER[:PORT]  ask this server [default: those of /etc/resolv.conf]
+  +short          print only the data of the answer's records, as dig does
+  +tcp, +vc       ask over TCP from the start
+  +trace-steps    show every attempt: server, transport, response code, size,
+                  time, and why the look-up went on
+  +[no]cmd, comments, question, answer, authority, additional, stats, verdict,
+  all             show or hide this part; a beginning will do: `+noall +ans`
 
 Exit codes:
   0  records
-  1  unknown: no usable answer; Prometheus would keep its old targets
+  1  unknown: Prometheus would keep its old targets, vmagent would drop them
   2  usage error
-  3  definitely empty: Prometheus would drop its targets")]
+  3  definitely empty: both would drop their targets
+Of a service: 1 when any look-up is unknown, 3 when some server has nothing
+under any of the names.")]
 pub struct DigArgs {
     /// What to look up, at which server, and how to show it; see below
-    #[arg(value_name = "ARGUMENT", required = true)]
+    #[arg(value_name = "ARGUMENT", required_unless_present_any = ["reverse", "query_name"])]
     pub arguments: Vec<String>,
+    /// The type
+    #[arg(short = 't', value_name = "TYPE")]
+    pub record_type: Option<String>,
+    /// Look the name of an address up: PTR, unless another type is given
+    #[arg(short = 'x', value_name = "ADDRESS", conflicts_with = "query_name")]
+    pub reverse: Option<IpAddr>,
+    /// The name, whatever it looks like
+    #[arg(short = 'q', value_name = "NAME")]
+    pub query_name: Option<String>,
+    /// The port of the servers asked [default: 53]
+    #[arg(short = 'p', value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub server_port: Option<u16>,
+    /// Whose look-up to make: `prometheus`, or `go` for vmagent and for Thanos with `golang`
+    #[arg(long = "as", value_name = "CONSUMER", default_value_t = Consumer::Prometheus)]
+    pub consumer: Consumer,
     /// The port that goes with A, AAAA, MX and NS, as `port:` in `dns_sd_configs`
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,

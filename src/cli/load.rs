@@ -42,7 +42,7 @@ pub(super) fn files(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
 }
 
 /// Configuration and services, or everything that is wrong with either.
-fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
+pub(super) fn all(flag: Option<PathBuf>) -> Result<Loaded, Vec<Diagnostic>> {
     with(flag, Registered::read)
 }
 

@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod load;
 mod log;
+mod moment;
 mod names;
 mod output;
 mod owned;
@@ -63,7 +64,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Adopt(args) => adopt::adopt(config, &args).await,
                 Command::Release(args) => adopt::release(config, &args).await,
                 Command::Owned(args) => owned::run(config, &args).await,
-                Command::Dig(args) => dig::run(&args).await,
+                Command::Dig(args) => dig::run(config, &args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
                 Command::Doctor(args) => doctor::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,

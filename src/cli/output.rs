@@ -76,6 +76,10 @@ impl Paint {
         self.with(33, text)
     }
 
+    pub(super) fn dim(self, text: impl Display) -> String {
+        self.with(2, text)
+    }
+
     pub(super) fn strong(self, text: impl Display) -> String {
         self.with(1, text)
     }
