@@ -10,7 +10,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::scripted::{Servers, Service, always, replying};
 use crate::support::{
-    EXAMPLE, Named, Output, Settings, Workspace, assert_golden, bare, find, in_private_network, run, strings,
+    EXAMPLE, Named, Output, Settings, Workspace, assert_golden, bare, find, free_address, in_private_network, run,
+    strings,
 };
 
 const RECORDS: &str = r#"
@@ -383,6 +384,19 @@ fn every_server_of_the_zone_is_asked_unless_one_is_named() {
     let alone = workspace.expect(0, &["dig", "jenkins", &at(&named)]).stdout;
     assert!(alone.contains(";; VERDICT: records") && !alone.contains("VERDICT on"), "{alone}");
     workspace.expect(3, &["dig", "jenkins", &at(&empty)]);
+}
+
+#[test]
+fn a_zone_that_cannot_be_read_leaves_the_first_shard() {
+    let named = named();
+    let nobody = free_address().to_string();
+    let workspace = Workspace::with(&Settings { primary: nobody, ..Settings::for_server(&named) });
+    let instance = "[[service.instance]]\nhost = \"mail\"\nport = 8080\n";
+    workspace.write_service("j.toml", &format!("[[service]]\nname = \"j\"\nshards = \"auto\"\n{instance}"));
+    let output = workspace.expect(0, &["dig", "j"]);
+    assert!(output.stdout.contains("<<>> _j._tcp.internal.local. SRV"), "{output:?}");
+    let said = "warning: how many shards _j._tcp.internal.local. has is not known, only its first is looked up: ";
+    assert!(output.stderr.starts_with(said), "{output:?}");
 }
 
 #[test]

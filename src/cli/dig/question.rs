@@ -245,14 +245,14 @@ mod tests {
     fn wrong_arguments_say_what_is_wrong() {
         for (words, said) in [
             ("+tcp", "missing"),
-            ("a NOTYPE", "`NOTYPE`"),
+            ("web NOTYPE", "`NOTYPE`"),
             ("a SRV b", "too many"),
             ("-x 10.0.0.1 a b", "too many"),
             ("a +shrt", "did you mean `+short`"),
             ("a @x:0", "x:0"),
             ("a @x @y", "second server"),
             ("a CH TXT", "class IN"),
-            ("a AXFR", "no look-up"),
+            ("web AXFR", "no look-up"),
         ] {
             let error = parse(words).unwrap_err();
             assert!(error.contains(said), "{words}: {error}");
