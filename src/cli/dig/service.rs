@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::question::Question;
 use crate::cli::load::{self, Loaded};
 use crate::cli::output;
-use crate::config::{self, VerifyThrough};
+use crate::config;
 use crate::daemon::names;
+use crate::daemon::through::verifiers;
 use crate::dns::Resolver;
 use crate::model::{Diagnostic, Name, RecordType, Service};
 
@@ -56,7 +57,7 @@ pub(super) async fn expand(flag: Option<PathBuf>, question: &Question) -> Option
             ));
             known
         });
-        let whom = whom(&loaded, question, service);
+        let whom = whom(&loaded, question, service).await;
         expanded
             .lookups
             .extend(whom.iter().flat_map(|resolver| names.iter().map(|name| (name.clone(), resolver.clone()))));
@@ -95,15 +96,12 @@ fn tell(word: &str, errors: &[Diagnostic]) {
 }
 
 /// The server that the question names, or each that the service's zone is verified through.
-fn whom(loaded: &Loaded, question: &Question, service: &Service) -> Vec<Resolver> {
+async fn whom(loaded: &Loaded, question: &Question, service: &Service) -> Vec<Resolver> {
     if let Some(server) = &question.server {
         return vec![Resolver::Servers(vec![server.clone()])];
     }
-    let zone = loaded.config.zones.iter().find(|zone| zone.name == service.key.zone);
-    let through = zone.map_or(&[] as &[_], |zone| &zone.verify);
-    let resolver = |through: &VerifyThrough| match through {
-        VerifyThrough::System => Resolver::System,
-        VerifyThrough::Server(server) => Resolver::Servers(vec![server.clone()]),
-    };
-    through.iter().map(resolver).collect()
+    match loaded.config.zones.iter().find(|zone| zone.name == service.key.zone) {
+        Some(zone) => verifiers(zone).await.asked.iter().map(|through| through.resolver()).collect(),
+        None => Vec::new(),
+    }
 }
