@@ -7,6 +7,7 @@
 //!                         │       └─▶ store     │          │
 //!   the primaries ─▶ NotifyTask ─word of changes┘          ├─▶ Herald ─▶ Witness (one per server) ─▶ look-ups
 //!                         └───────status───────────────────┴──▶ API ─▶ `srvctl status`
+//!                                                          └──▶ Metrics ─▶ Prometheus
 //! ```
 
 mod backend;
@@ -164,13 +165,14 @@ async fn generation(
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
     let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::clone(&status)));
+    outside.metrics.expect(&config.zones);
     let metrics = Arc::clone(&outside.metrics);
-    metrics.expect(&config.zones);
     let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics };
     start_reconcilers(config, &mut tasks, &ports);
     start_api(config, &doors, &mut tasks, &ports)?;
     let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
-    let summary = format!("{} zones, socket {}{tcp}", config.zones.len(), config.api.socket.display());
+    let metrics = config.metrics.listen.map(|address| format!(", http://{address}/metrics")).unwrap_or_default();
+    let summary = format!("{} zones, socket {}{tcp}{metrics}", config.zones.len(), config.api.socket.display());
     systemd::ready(&summary);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
 
