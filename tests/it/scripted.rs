@@ -6,7 +6,7 @@ use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use srvctl::model::{Name, Rdata, RecordType, Server, Srv};
+use srvctl::model::{DNS_PORT, Name, Rdata, RecordType, Server, Srv};
 use srvctl::protocol::lookup::Transport;
 use srvctl::protocol::wire::{self, CLASS_IN, Header, Message, Question, RecordRef};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -91,7 +91,18 @@ impl Servers {
 
     /// Starts servers on the given addresses and a port that is free on all of them.
     pub(crate) async fn start_at(addresses: &[IpAddr], services: impl IntoIterator<Item = Service>) -> Self {
-        let sockets = bind_all(addresses).await;
+        Self::serve_all(bind_all(addresses).await, services).await
+    }
+
+    /// Starts servers on 127.0.0.2, 127.0.0.3 … and the port that a resolv.conf means: for a private network.
+    pub(crate) async fn start_on_port_53(services: impl IntoIterator<Item = Service>) -> Self {
+        let services: Vec<_> = services.into_iter().collect();
+        let last = u8::try_from(services.len()).unwrap() + 1;
+        let addresses: Vec<_> = (2..=last).map(|last| Ipv4Addr::new(127, 0, 0, last).into()).collect();
+        Self::serve_all(try_bind(&addresses, DNS_PORT).await.unwrap(), services).await
+    }
+
+    async fn serve_all(sockets: Vec<Sockets>, services: impl IntoIterator<Item = Service>) -> Self {
         let addresses = sockets.iter().map(|sockets| sockets.udp.local_addr().unwrap()).collect();
         let mut servers = Self { addresses, seen: Vec::new(), tasks: JoinSet::new(), held: Vec::new() };
         for (sockets, service) in sockets.into_iter().zip(services) {
@@ -161,15 +172,14 @@ impl Servers {
 
 async fn bind_all(addresses: &[IpAddr]) -> Vec<Sockets> {
     for _ in 0..100 {
-        if let Some(sockets) = try_bind(addresses).await {
+        if let Some(sockets) = try_bind(addresses, 0).await {
             return sockets;
         }
     }
     panic!("no port is free on all of {addresses:?}");
 }
 
-async fn try_bind(addresses: &[IpAddr]) -> Option<Vec<Sockets>> {
-    let mut port = 0;
+async fn try_bind(addresses: &[IpAddr], mut port: u16) -> Option<Vec<Sockets>> {
     let mut all = Vec::new();
     for &address in addresses {
         let udp = UdpSocket::bind((address, port)).await.ok()?;
@@ -223,8 +233,8 @@ async fn serve_tcp(listener: TcpListener, seen: Seen, script: Arc<Script>) {
         let query = note(&seen, Transport::Tcp, &bytes);
         for message in script(&query) {
             let length = u16::try_from(message.len()).unwrap();
-            stream.write_all(&length.to_be_bytes()).await.unwrap();
-            stream.write_all(&message).await.unwrap();
+            // Whoever has what it wants may close before the last message.
+            let _ = stream.write_all(&[&length.to_be_bytes()[..], &message].concat()).await;
         }
         // Stays open, silent, until the other side gives up.
         let _ = stream.read_u8().await;
@@ -315,6 +325,21 @@ impl Reply {
     pub(crate) fn all_additional(mut self) -> Self {
         self.additionals.extend(self.answers.drain(..).map(|(name, rdata)| (name, rdata, 5)));
         self
+    }
+
+    /// The wire format, cut so that the last answer's target, if it lies in `internal.local.` and so does the
+    /// question's name, ends in a pointer to there.
+    pub(crate) fn compressed(&self) -> Vec<u8> {
+        let zone: Name = "internal.local.".parse().unwrap();
+        let mut bytes = self.bytes();
+        let tail = zone.len();
+        bytes.truncate(bytes.len() - tail);
+        let at = wire::HEADER_LEN + self.question.name.len() - tail;
+        bytes.extend([0xc0, u8::try_from(at).unwrap()]);
+        let target = self.answers.last().unwrap().1.as_srv().unwrap().target.len() - tail + 2;
+        let length_at = bytes.len() - target - 6 - 1;
+        bytes[length_at] -= u8::try_from(tail - 2).unwrap();
+        bytes
     }
 
     /// The wire format.

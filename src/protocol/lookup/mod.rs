@@ -15,6 +15,9 @@
 //! vmagent and some others make another lookup, [`GoLookup`]; the two share the exchanges' form, the trace and the
 //! verdicts. What a service's targets become with each consumer is said by [`Views`].
 
+#[cfg(test)]
+mod any_reply_tests;
+
 mod answer;
 mod candidates;
 mod consumer;

@@ -105,3 +105,50 @@ fn found(verdict: &Verdict) -> View {
 fn dropped(reason: String) -> View {
     View { fate: Fate::Dropped, reason }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::lookup::{Emptiness, GoError, GoProblem, Unknown};
+
+    fn unknown(reason: Unknown) -> Verdict {
+        Verdict::Unknown { reason, reply: None }
+    }
+
+    fn failed(problem: GoProblem) -> Verdict {
+        unknown(Unknown::Go(GoError { problem, name: "a.b".to_owned(), server: None }))
+    }
+
+    #[test]
+    fn a_failure_empties_vmagent_alone() {
+        let go = failed(GoProblem::TemporarilyMisbehaving);
+        let views = Views::of(&unknown(Unknown::NoAnswer("a.b".to_owned())), &go, &go);
+        let fates = views.all().map(|(_, view)| view.fate.clone());
+        assert_eq!(fates, [Fate::Kept, Fate::Dropped, Fate::Kept]);
+        assert!(!views.agree());
+        assert_eq!(views.vmagent.reason, "vmagent skips a name whose lookup fails: lookup a.b: server misbehaving");
+    }
+
+    #[test]
+    fn no_such_host_empties_all() {
+        let go = Verdict::Empty { why: Emptiness::NoSuchHost, reply: None };
+        let views = Views::of(&Verdict::Empty { why: Emptiness::NxDomain, reply: None }, &go, &go);
+        assert!(views.agree());
+        assert_eq!(views.thanos.fate, Fate::Dropped);
+    }
+
+    #[test]
+    fn json_says_what_becomes_of_them() {
+        let of = |fate| View { fate, reason: "why".to_owned() };
+        let targets = Fate::Targets { targets: vec!["a:1".to_owned()] };
+        let views = Views { prometheus: of(Fate::Kept), vmagent: of(Fate::Dropped), thanos: of(targets) };
+        assert_eq!(
+            serde_json::to_value(&views).unwrap(),
+            serde_json::json!({
+                "prometheus": { "outcome": "kept", "reason": "why" },
+                "vmagent": { "outcome": "dropped", "reason": "why" },
+                "thanos": { "outcome": "targets", "targets": ["a:1"], "reason": "why" },
+            })
+        );
+    }
+}

@@ -73,15 +73,7 @@ impl Prometheus {
 
     /// What it would scrape now; none while it does not answer.
     pub(crate) fn targets(&self) -> Option<Targets> {
-        let body = self.get("/api/v1/targets?state=active")?;
-        let answer: Value = serde_json::from_str(&body).ok()?;
-        let mut targets = Targets::new();
-        for target in answer["data"]["activeTargets"].as_array()? {
-            let labels = &target["discoveredLabels"];
-            let (job, address) = (labels["job"].as_str()?, labels["__address__"].as_str()?);
-            targets.entry(job.to_owned()).or_default().insert(address.to_owned());
-        }
-        Some(targets)
+        targets_of(self.address, "/api/v1/targets?state=active")
     }
 
     /// Waits until it has exactly these targets.
@@ -101,7 +93,7 @@ impl Prometheus {
 
     /// What its API answers; none while it does not.
     pub(crate) fn ask(&self, path: &str) -> Option<Value> {
-        serde_json::from_str(&self.get(path)?).ok()
+        ask(self.address, path)
     }
 
     /// What an expression comes to now; none while it does not answer.
@@ -128,13 +120,11 @@ impl Prometheus {
         assert!(found.is_some(), "`{expression}` is {last:?}\n{}", self.log());
     }
 
-    fn get(&self, path: &str) -> Option<String> {
-        let mut stream = TcpStream::connect(self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
+    /// Waits until a look-up of a name has failed, by its log.
+    pub(crate) fn wait_for_a_failed_lookup(&self, name: &str) {
+        let said = format!("could not resolve \\\"{name}\\\"");
+        let found = poll(DISCOVERY_LIMIT, || self.log().contains(&said).then_some(()));
+        assert!(found.is_some(), "Prometheus does not say `{said}`:\n{}", self.log());
     }
 
     fn log(&self) -> String {
@@ -147,4 +137,29 @@ impl Drop for Prometheus {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The active targets that Prometheus, or whoever has the same API, has discovered.
+pub(crate) fn targets_of(address: SocketAddr, path: &str) -> Option<Targets> {
+    let answer = ask(address, path)?;
+    let mut targets = Targets::new();
+    for target in answer["data"]["activeTargets"].as_array()? {
+        let labels = &target["discoveredLabels"];
+        let (job, address) = (labels["job"].as_str()?, labels["__address__"].as_str()?);
+        targets.entry(job.to_owned()).or_default().insert(address.to_owned());
+    }
+    Some(targets)
+}
+
+fn ask(address: SocketAddr, path: &str) -> Option<Value> {
+    serde_json::from_str(&get(address, path)?).ok()
+}
+
+fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }

@@ -15,6 +15,9 @@ use crate::protocol::lookup::{
 };
 use crate::protocol::rcode::Rcode;
 
+/// More rounds than this are not made. Go would make sixteen million of them, were it told to in resolv.conf.
+const MAX_ROUNDS: u32 = 16;
+
 /// A lookup in progress (`net/lookup.go`, `LookupSRV`, and `net/dnsclient_unix.go`, `lookup` and `tryOneName`).
 ///
 /// Ask [`GoLookup::next`] what to do, carry the exchange out, report through [`GoLookup::finish`], repeat. For each
@@ -232,7 +235,7 @@ impl GoLookup {
         }
         self.position.server = 0;
         self.position.round += 1;
-        if self.position.round < self.conf.attempts {
+        if self.position.round < self.conf.attempts.min(MAX_ROUNDS) {
             return Then::NextRound;
         }
         let is_last = self.position.candidate + 1 == self.candidates.len();
@@ -325,3 +328,7 @@ fn problem_of(failure: &Failure) -> GoProblem {
         Failure::Closed => GoProblem::Closed,
     }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

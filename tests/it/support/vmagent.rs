@@ -1,0 +1,83 @@
+//! A real vmagent that discovers its targets from DNS.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::harness::free_address;
+use super::program::{find, poll};
+use super::prometheus::{Targets, targets_of};
+
+/// One slow look-up after another, and again: vmagent makes them in turns.
+const DISCOVERY_LIMIT: Duration = Duration::from_mins(2);
+
+/// A running vmagent, killed when dropped.
+pub(crate) struct Vmagent {
+    address: SocketAddr,
+    child: Child,
+    directory: TempDir,
+}
+
+impl Vmagent {
+    /// Starts it with one job per pair of job name and SRV name.
+    pub(crate) fn start(jobs: &[(&str, &str)]) -> Self {
+        let directory = TempDir::with_prefix("srvctl-vmagent-").unwrap();
+        let address = free_address();
+        let mut text = "global: { scrape_interval: 1h }\nscrape_configs:\n".to_owned();
+        for (job, name) in jobs {
+            let sd = format!("{{ names: [\"{name}\"], type: SRV }}");
+            let _ = write!(text, "  - job_name: {job}\n    dns_sd_configs:\n      - {sd}\n");
+        }
+        let path = directory.path();
+        fs::write(path.join("vmagent.yml"), text).unwrap();
+        let log = File::create(path.join("vmagent.log")).unwrap();
+        let mut command = Command::new(find("vmagent", "victoria-metrics"));
+        command.arg(format!("-promscrape.config={}", path.join("vmagent.yml").display()));
+        // It refuses `refresh_interval` in the file.
+        command.arg("-promscrape.dnsSDCheckInterval=1s").arg(format!("-httpListenAddr={address}"));
+        // What is scraped goes nowhere, and that is not retried loudly: the interval is longer than any test.
+        command.arg("-remoteWrite.url=http://127.0.0.1:1/").arg("-loggerErrorsPerSecondLimit=0");
+        command.arg(format!("-remoteWrite.tmpDataPath={}", path.join("data").display())).current_dir(path);
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let child = command.spawn().unwrap();
+        Self { address, child, directory }
+    }
+
+    /// Waits until it has exactly these targets.
+    ///
+    /// # Panics
+    /// When it does not come to that, with what it has and its log.
+    pub(crate) fn wait_until(&mut self, expected: &Targets) {
+        let mut last = None;
+        let found = poll(DISCOVERY_LIMIT, || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "vmagent ended: {ended:?}\n{}", self.log());
+            last = targets_of(self.address, "/api/v1/targets");
+            (last.as_ref() == Some(expected)).then_some(())
+        });
+        assert!(found.is_some(), "vmagent has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// The error of its last failed look-up of a name, in Go's words.
+    pub(crate) fn last_error(&self, name: &str) -> Option<String> {
+        let start = format!("error in SRV lookup for \"{name}\"; skipping it; error: ");
+        let log = self.log();
+        let errors = log.lines().filter_map(|line| line.split_once(&start));
+        errors.last().map(|(_, error)| error.to_owned())
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.directory.path().join("vmagent.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Vmagent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
