@@ -27,6 +27,7 @@ mod lookup_wire;
 mod meanwhile;
 mod mirror;
 mod notify;
+mod primaries;
 mod prometheus;
 mod promises;
 mod pushes;
