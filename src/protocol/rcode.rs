@@ -73,8 +73,9 @@ impl Rcode {
             }
             Self::NOTIMP => "the server does not do dynamic updates",
             Self::REFUSED => {
-                "the server refuses: look at (1) the key: the zone's `allow-update` or `update-policy` must name it; \
-                 (2) the policy: `update-policy` may not grant this name or type; (3) `check-names`: an SRV target or \
+                "the server refuses: look at (1) the key: the zone's `allow-update` or `update-policy` must name it (Knot \
+                 DNS: an `acl` with the action `update`; PowerDNS: `TSIG-ALLOW-DNSUPDATE`, and `allow-dnsupdate-from` \
+                 our address); (2) the policy: `update-policy` may not grant this name or type; (3) `check-names`: an SRV target or \
                  the owner of an A record with an underscore is refused with this code too"
             }
             Self::YXDOMAIN | Self::YXRRSET => "somebody else created this name since the zone was read",
@@ -90,7 +91,10 @@ impl Rcode {
     /// What the code says about a zone transfer, and where to look.
     pub fn explain_transfer(self) -> &'static str {
         match self {
-            Self::REFUSED => "the server refuses to transfer the zone: name the key in the zone's `allow-transfer`",
+            Self::REFUSED => {
+                "the server refuses to transfer the zone: name the key in the zone's `allow-transfer` (Knot DNS: in an \
+                 `acl` with the action `transfer`; PowerDNS: in `TSIG-ALLOW-AXFR`)"
+            }
             Self::NOTAUTH => {
                 "the server is not authoritative for the zone, it does not serve it: check the zone's name and the \
                  primary"

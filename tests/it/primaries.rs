@@ -132,7 +132,7 @@ fn metadata_of_every_kind(kind: Kind) {
 fn conflict<'a>(report: &'a Value, name: &str) -> &'a str {
     let conflicts = report["zones"][0]["conflicts"].as_array().unwrap();
     let found = conflicts.iter().find(|conflict| conflict["name"] == name);
-    found.unwrap_or_else(|| panic!("no conflict at {name}: {report}"))["problem"].as_str().unwrap()
+    found.and_then(|conflict| conflict["reason"].as_str()).unwrap_or_else(|| panic!("no conflict at {name}: {report}"))
 }
 
 fn foreign_records_stay_and_conflicts_are_told(kind: Kind) {
@@ -227,10 +227,7 @@ fn a_hundred_instances(kind: Kind) {
     assert_eq!(server.zone_text().len(), 2 + 100 + 1 + 200);
     workspace.expect(0, &["verify"]);
     workspace.write_service("fleet.toml", &fleet(0..100).replace("port = 9100", "port = 9200"));
-    workspace.expect(4, &["apply"]);
-    let report = workspace.json(&["plan", "--json"]);
-    workspace.expect(0, &["apply", "--accept", report["zones"][0]["held"]["id"].as_str().unwrap()]);
-    workspace.expect(0, &["plan"]);
+    workspace.converge();
     workspace.expect(0, &["verify"]);
 }
 
@@ -279,12 +276,15 @@ fn fails(settings: &Settings, commands: &[&str], words: &[&[&str]]) {
 fn errors_name_their_cause(kind: Kind) {
     let server = kind.start(&Blueprint { updates: false, ..Blueprint::primary() });
     let settings = || Settings::for_server(&*server);
+    // Knot DNS says BADKEY of an update that was signed with another secret, and PowerDNS NOTAUTH without a signature.
     let secret = Key::random(&server.key().name);
-    fails(&Settings { key: secret, ..settings() }, &["plan", "apply"], &[&["srvctl-test"], &["BADSIG"]]);
+    let words: [&[&str]; 2] = [&["key \"srvctl-test\": "], &["secret"]];
+    fails(&Settings { key: secret, ..settings() }, &["plan", "apply"], &words);
     let name = Key { name: "somebody-else".to_owned(), ..server.key().clone() };
-    fails(&Settings { key: name, ..settings() }, &["plan", "apply"], &[&["somebody-else"], &["BADKEY"]]);
+    let words: [&[&str]; 2] = [&["key \"somebody-else\": "], &["does not know this key", "know the key"]];
+    fails(&Settings { key: name, ..settings() }, &["plan", "apply"], &words);
     let zone = "elsewhere.local".to_owned();
-    fails(&Settings { zone, ..settings() }, &["plan"], &[&["elsewhere.local"], &["not authoritative"]]);
+    fails(&Settings { zone, ..settings() }, &["plan"], &[&["elsewhere.local", "serve the zone"], &["NOTAUTH"]]);
     let configured = match kind {
         Kind::Bind => "allow-update",
         Kind::Knot => "acl",
