@@ -38,6 +38,7 @@ mod registration_catalogue;
 mod registration_remote;
 mod registration_run;
 mod scripted;
+mod secondaries;
 mod secrets;
 mod servers;
 mod shards;

@@ -59,6 +59,10 @@ impl Builder {
         Self { key, ..self }
     }
 
+    pub(crate) fn key_name(&self) -> &str {
+        &self.key.name
+    }
+
     /// One more key that the server knows; who may do what with it is for [`Self::zone_options`].
     pub(crate) fn also_key(self, key: &Key) -> Self {
         Self { other_keys: self.other_keys + &key.text(), ..self }
