@@ -69,13 +69,13 @@ impl Rcode {
             Self::FORMERR => "the server could not read the update message",
             Self::SERVFAIL => {
                 "the server failed; most often the RRset would pass `max-records-per-type` (100 by default), or the \
-                 server cannot write its journal: look into the server's log"
+                 server cannot write its journal: look into the server's log (PowerDNS with SQLite says so when its \
+                 `database is locked` for a moment: try again)"
             }
             Self::NOTIMP => "the server does not do dynamic updates",
             Self::REFUSED => {
-                "the server refuses: look at (1) the key: the zone's `allow-update` or `update-policy` must name it (Knot \
-                 DNS: an `acl` with the action `update`; PowerDNS: `TSIG-ALLOW-DNSUPDATE`, and `allow-dnsupdate-from` \
-                 our address); (2) the policy: `update-policy` may not grant this name or type; (3) `check-names`: an SRV target or \
+                "the server refuses: look at (1) the key: the zone's `allow-update` or `update-policy` must name it \
+                 (PowerDNS: `TSIG-ALLOW-DNSUPDATE`, and `allow-dnsupdate-from` our address); (2) the policy: `update-policy` may not grant this name or type; (3) `check-names`: an SRV target or \
                  the owner of an A record with an underscore is refused with this code too"
             }
             Self::YXDOMAIN | Self::YXRRSET => "somebody else created this name since the zone was read",
@@ -91,10 +91,7 @@ impl Rcode {
     /// What the code says about a zone transfer, and where to look.
     pub fn explain_transfer(self) -> &'static str {
         match self {
-            Self::REFUSED => {
-                "the server refuses to transfer the zone: name the key in the zone's `allow-transfer` (Knot DNS: in an \
-                 `acl` with the action `transfer`; PowerDNS: in `TSIG-ALLOW-AXFR`)"
-            }
+            Self::REFUSED => "the server refuses to transfer the zone: name the key in the zone's `allow-transfer`",
             Self::NOTAUTH => {
                 "the server is not authoritative for the zone, it does not serve it: check the zone's name and the \
                  primary"

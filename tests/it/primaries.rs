@@ -39,6 +39,7 @@ on_every_primary!(
     two_owners_race_for_the_same_names,
     a_notify_is_all_that_a_repair_needs,
     errors_name_their_cause,
+    a_refused_update_says_where_to_look,
 );
 
 fn start(kind: Kind) -> Box<dyn NameServer> {
@@ -277,9 +278,8 @@ fn fails(settings: &Settings, commands: &[&str], words: &[&[&str]]) {
 }
 
 fn errors_name_their_cause(kind: Kind) {
-    let server = kind.start(&Blueprint { updates: false, ..Blueprint::primary() });
+    let server = start(kind);
     let settings = || Settings::for_server(&*server);
-    // Knot DNS says BADKEY of an update that was signed with another secret, and PowerDNS NOTAUTH without a signature.
     let secret = Key::random(&server.key().name);
     let words: [&[&str]; 2] = [&["key \"srvctl-test\": "], &["secret"]];
     fails(&Settings { key: secret, ..settings() }, &["plan", "apply"], &words);
@@ -288,11 +288,16 @@ fn errors_name_their_cause(kind: Kind) {
     fails(&Settings { key: name, ..settings() }, &["plan", "apply"], &words);
     let zone = "elsewhere.local".to_owned();
     fails(&Settings { zone, ..settings() }, &["plan"], &[&["elsewhere.local", "serve the zone"], &["NOTAUTH"]]);
-    let configured = match kind {
-        Kind::Bind => "allow-update",
-        Kind::Knot => "acl",
-        Kind::PowerDns => "TSIG-ALLOW-DNSUPDATE",
+    assert_eq!(server.serial(), 1);
+}
+
+fn a_refused_update_says_where_to_look(kind: Kind) {
+    let server = kind.start(&Blueprint { updates: false, ..Blueprint::primary() });
+    let words: [&[&str]; 2] = match kind {
+        Kind::Bind => [&["REFUSED"], &["`allow-update`"]],
+        Kind::Knot => [&["BADKEY"], &["`action: [transfer, update]`"]],
+        Kind::PowerDns => [&["REFUSED"], &["`TSIG-ALLOW-DNSUPDATE`"]],
     };
-    fails(&settings(), &["apply"], &[&["REFUSED"], &[configured]]);
+    fails(&Settings::for_server(&*server), &["apply"], &words);
     assert_eq!(server.serial(), 1);
 }
