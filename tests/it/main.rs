@@ -15,6 +15,7 @@ mod changes;
 mod cli;
 mod converge;
 mod daemon;
+mod doctor;
 mod errors;
 mod foreign;
 mod guards;

@@ -86,23 +86,28 @@ impl Follower {
     }
 }
 
-/// Waits until all have this version, or nobody can be expected to get it any more.
+/// Waits until those who were in step have this version, or nobody can be expected to get it any more. Who was not in
+/// step is not waited for again.
 pub(super) async fn wait_for(zone: &Name, followers: &mut [Follower], wanted: u32, patience: Duration) {
     let started = Instant::now();
+    let mut awaited: Vec<_> = followers.iter().map(|follower| follower.waited < patience).collect();
     loop {
-        for follower in followers.iter_mut() {
+        for (follower, awaited) in followers.iter_mut().zip(&mut awaited) {
             follower.wanted = wanted;
             if !follower.has(wanted)
                 && let Ok(answer) = soa(&follower.server, zone).await
             {
                 follower.last = answer.serial;
-                follower.waited = started.elapsed();
             }
+            *awaited &= !follower.has(wanted);
         }
-        if followers.iter().all(|follower| follower.has(wanted)) || started.elapsed() > patience {
-            return;
+        if !awaited.contains(&true) || started.elapsed() > patience {
+            break;
         }
         sleep(POLL).await;
+    }
+    for (follower, _) in followers.iter_mut().zip(awaited).filter(|(_, awaited)| *awaited) {
+        follower.waited = patience;
     }
 }
 
@@ -112,6 +117,9 @@ pub(super) async fn wait_for_large(zone: &Name, followers: &mut [Follower], want
     wait_for(zone, followers, wanted, patience).await;
     for (follower, was_in_step) in followers.iter_mut().zip(in_step) {
         follower.stumbled = was_in_step && !follower.has(wanted);
+        if follower.stumbled {
+            follower.waited = Duration::ZERO;
+        }
     }
 }
 

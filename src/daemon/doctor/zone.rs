@@ -173,9 +173,7 @@ impl<'a> Examination<'a> {
             };
             self.findings.extend(ttls(name, &facts));
         }
-        let nsupdate =
-            format!("sed '1i server {} {}' | nsupdate -k {}", primary.host, primary.port, key_file.display());
-        self.findings.extend(markers(owner, live, &nsupdate));
+        self.findings.extend(markers(owner, live, primary, &key_file.display().to_string()));
     }
 
     /// What can be seen without changing anything.

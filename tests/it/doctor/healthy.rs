@@ -1,0 +1,105 @@
+//! Where all is well: a primary that tells, a secondary that follows, a resolver that asks.
+
+use std::fs;
+use std::process::Command;
+
+use super::servers::{Bind, at};
+use super::site::{Findings, assert_gone};
+use crate::support::{ALWAYS_STEPS, Key, Named, Settings, Workspace, find, in_private_network, run};
+
+/// Puts another file over one of the host's, in this namespace.
+fn mount(text: &str, path: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), text).unwrap();
+    let mounted = run(Command::new(find("mount", "mount")).arg("--bind").arg(file.path()).arg(path), "");
+    assert_eq!(mounted.code, 0, "{mounted:?}");
+    file
+}
+
+#[test]
+fn no_warning_where_all_is_well() {
+    in_private_network("doctor::healthy::no_warning_where_all_is_well", || {
+        let key = Key::random("srvctl-test");
+        let named = Named::builder()
+            .listen(at(1))
+            .key(key.clone())
+            .records("@ NS ns2\nns2 A 127.0.0.2")
+            .options(ALWAYS_STEPS)
+            .zone_options(
+                "allow-update { key \"srvctl-test\"; }; allow-transfer { key \"srvctl-test\"; }; notify explicit; \
+                 also-notify { 127.0.0.2; 127.0.0.1 port 5301 key \"srvctl-test\"; }; notify-delay 0;",
+            )
+            .start();
+        let _secondary = Bind::secondary(at(2), &key.text(), "");
+        let _resolver = Bind::resolver(at(3), "");
+        fs::write("/etc/resolv.conf", "nameserver 127.0.0.3\n").unwrap();
+        let nsswitch = mount("hosts: files dns\n", "/etc/nsswitch.conf");
+        let workspace = Workspace::with(&Settings {
+            verify: vec!["127.0.0.1".to_owned(), "system".to_owned()],
+            more: "notify_listen = \"127.0.0.1:5301\"\n".to_owned(),
+            ..Settings::for_server(&named)
+        });
+        workspace.write_example();
+        workspace.converge();
+        let before = named.zone_text();
+
+        let findings = Findings::of(&workspace, &[]);
+        assert_eq!(findings.bad(), [("local-domain", "note")], "{findings:#?}");
+        for code in [
+            "tsig",
+            "clock",
+            "update",
+            "transfer",
+            "stored",
+            "ixfr",
+            "notify",
+            "limit-primary",
+            "secondary-reachable",
+            "secondary-authoritative",
+            "secondary-serial",
+            "answer",
+            "tcp",
+            "limit-resolver",
+            "resolv-nameserver",
+            "resolv-search",
+            "resolv-ndots",
+            "negative-ttl",
+            "ttl",
+            "marker-damaged",
+            "marker-orphan",
+        ] {
+            assert!(findings.has(code), "{code} is not examined: {findings:#?}");
+        }
+        findings.one("answer", "ok", &["127.0.0.1:53", "all 100 records", "over TCP"]);
+        findings.one("answer", "ok", &["127.0.0.3:53", "all 100 records", "over TCP"]);
+        findings.only("notify", "ok", &["we listened at 127.0.0.1:5301"]);
+        assert_eq!(named.zone_text(), before);
+        let shown = workspace.expect(0, &["doctor"]).stdout;
+        assert!(shown.starts_with("note [local-domain] internal.local.") && shown.contains("\nok: "), "{shown}");
+
+        let mut daemon = workspace.daemon();
+        daemon.wait_in_sync();
+        let findings = Findings::of(&workspace, &[]);
+        assert_eq!(findings.bad(), [("local-domain", "note")], "{findings:#?}");
+        findings.only("notify", "ok", &["the daemon at 127.0.0.1:5301"]);
+        daemon.wait_in_sync();
+        assert_eq!(named.zone_text(), before);
+
+        // The same site, looked at from hosts that have other ideas.
+        let slow = Findings::of(&workspace, &["--no-update", "--refresh-interval", "5s"]);
+        assert_eq!((slow.code, slow.bad().contains(&("ttl", "warning"))), (3, true), "{slow:#?}");
+        slow.only("ttl", "warning", &["300 s", "`ttl = 50`"]);
+        fs::write(nsswitch.path(), "hosts: files mdns4_minimal [NOTFOUND=return] dns\n").unwrap();
+        let mdns = Findings::of(&workspace, &["--no-update"]);
+        mdns.only("local-domain", "warning", &["mdns4_minimal", "before it asks a name server"]);
+        fs::write(nsswitch.path(), "hosts: files resolve [!UNAVAIL=return] dns\n").unwrap();
+        let resolve = Findings::of(&workspace, &["--no-update"]);
+        resolve.only("local-domain", "warning", &["files resolve", "Domains=~internal.local"]);
+        fs::write(nsswitch.path(), "hosts: files dns\n").unwrap();
+        fs::write("/etc/resolv.conf", "nameserver 127.0.0.53\n").unwrap();
+        let stub = Findings::of(&workspace, &["--no-update"]);
+        stub.only("local-domain", "warning", &["/etc/resolv.conf names systemd-resolved"]);
+        stub.one("resolv-nameserver", "note", &["systemd-resolved", "127.0.0.53"]);
+        assert_gone(&named);
+    });
+}
