@@ -20,9 +20,9 @@ pub(super) struct Follower {
     last: u32,
     wanted: u32,
     waited: Duration,
-    /// Whether it had followed all changes but the one to a large RRset.
-    stumbled: bool,
-    refused: Option<usize>,
+    /// The primary's serial and its own, when it had followed all changes but the one to a large RRset.
+    stumbled: Option<(u32, u32)>,
+    refused: Option<(usize, (u32, u32))>,
 }
 
 /// The secondaries that can follow, and what is wrong with all of them.
@@ -48,7 +48,7 @@ pub(super) async fn first_look(live: &Zone, primary: &Server) -> (Vec<Follower>,
                 last: serial,
                 wanted: live.serial(),
                 waited: Duration::ZERO,
-                stumbled: false,
+                stumbled: None,
                 refused: None,
             }));
         }
@@ -116,8 +116,8 @@ pub(super) async fn wait_for_large(zone: &Name, followers: &mut [Follower], want
     let in_step: Vec<_> = followers.iter().map(|follower| follower.has(follower.wanted)).collect();
     wait_for(zone, followers, wanted, patience).await;
     for (follower, was_in_step) in followers.iter_mut().zip(in_step) {
-        follower.stumbled = was_in_step && !follower.has(wanted);
-        if follower.stumbled {
+        if was_in_step && !follower.has(wanted) {
+            follower.stumbled = Some((wanted, follower.last));
             follower.waited = Duration::ZERO;
         }
     }
@@ -131,7 +131,7 @@ pub(super) async fn wait_for_end(
     patience: Duration,
 ) {
     wait_for(zone, followers, wanted, patience).await;
-    for follower in followers.iter_mut().filter(|follower| follower.stumbled) {
-        follower.refused = follower.has(wanted).then_some(records);
+    for follower in followers.iter_mut().filter(|follower| follower.has(wanted)) {
+        follower.refused = follower.stumbled.map(|then| (records, then));
     }
 }

@@ -77,9 +77,16 @@ pub struct Permission {
     pub rcode: Rcode,
 }
 
+impl Permission {
+    /// Whether the server would have done it; that a condition is not met, it says only of what it would do.
+    pub fn is_granted(&self) -> bool {
+        self.rcode == Rcode::NOERROR || self.rcode.is_lost_race()
+    }
+}
+
 /// What the server lets us change, by the key of this name.
 pub fn permissions(zone: &Name, key: &str, tried: &[Permission]) -> Finding {
-    let refused: Vec<_> = tried.iter().filter(|permission| permission.rcode != Rcode::NOERROR).collect();
+    let refused: Vec<_> = tried.iter().filter(|permission| !permission.is_granted()).collect();
     let types = |of: &[&Permission]| {
         let mut types: Vec<_> = of.iter().map(|permission| permission.record_type.to_string()).collect();
         types.sort_unstable();

@@ -68,7 +68,7 @@ fn secondaries_and_resolvers_with_the_default_limit() {
             ..Settings::for_server(&named)
         });
         let findings = Findings::of(&workspace, &["--limits"]);
-        let finding = findings.only("limit-secondary", "error", &["127.0.0.2:53", "150 records"]);
+        let finding = findings.only("limit-secondary", "error", &["127.0.0.2:53", "150 records", "1 behind"]);
         assert_eq!(quoted(remedy(finding))[1..2], ["max-records-per-type 150;"], "{finding}");
         let finding = findings.one("limit-resolver", "error", &["127.0.0.4:53", "SERVFAIL", "150 records"]);
         assert_eq!(quoted(remedy(finding))[1..2], ["max-records-per-type 150;"], "{finding}");

@@ -55,7 +55,7 @@ impl Bind {
     pub(crate) fn secondary(address: SocketAddr, key: &str, zone_options: &str) -> Self {
         let rest = format!(
             "{key}\nzone \"internal.local\" {{ type secondary; primaries {{ 127.0.0.1 key \"srvctl-test\"; }}; \
-             file \"zone\"; {zone_options} }};"
+             file \"zone\"; allow-notify {{ any; }}; {zone_options} }};"
         );
         let bind = Self::start(address, "recursion no;", &rest, &[]);
         wait_for(address, "internal.local", &["SOA"], "hostmaster");
