@@ -232,7 +232,7 @@ mod tests {
     fn what_was_published_is_removed_again() {
         let scratch = scratch("dns1");
         let live = published("dns1");
-        let found: Vec<_> = scratch.keys().into_iter().filter_map(|key| {
+        let found = scratch.keys().into_iter().filter_map(|key| {
             let set = live.rrset(&key.name, key.record_type)?;
             Some((key, set))
         });

@@ -16,6 +16,13 @@ fn mount(text: &str, path: &str) -> tempfile::NamedTempFile {
     file
 }
 
+/// Nothing worse than a note: that the zone is under `.local`, and on a busy machine that the NOTIFY took its time.
+#[track_caller]
+fn assert_sound(findings: &Findings) {
+    let notes = [("local-domain", "note"), ("notify", "note")];
+    assert!(findings.code == 0 && findings.bad().iter().all(|bad| notes.contains(bad)), "{findings:#?}");
+}
+
 #[test]
 fn no_warning_where_all_is_well() {
     in_private_network("doctor::healthy::no_warning_where_all_is_well", || {
@@ -44,7 +51,7 @@ fn no_warning_where_all_is_well() {
         let before = named.zone_text();
 
         let findings = Findings::of(&workspace, &[]);
-        assert_eq!(findings.bad(), [("local-domain", "note")], "{findings:#?}");
+        assert_sound(&findings);
         for code in [
             "tsig",
             "clock",
@@ -72,7 +79,7 @@ fn no_warning_where_all_is_well() {
         }
         findings.one("answer", "ok", &["127.0.0.1:53", "all 100 records", "over TCP"]);
         findings.one("answer", "ok", &["127.0.0.3:53", "all 100 records", "over TCP"]);
-        findings.only("notify", "ok", &["we listened at 127.0.0.1:5301"]);
+        findings.any("notify", &["we listened at 127.0.0.1:5301"]);
         assert_eq!(named.zone_text(), before);
         let shown = workspace.expect(0, &["doctor"]).stdout;
         assert!(shown.starts_with("note [local-domain] internal.local.") && shown.contains("\nok: "), "{shown}");
@@ -80,8 +87,8 @@ fn no_warning_where_all_is_well() {
         let mut daemon = workspace.daemon();
         daemon.wait_in_sync();
         let findings = Findings::of(&workspace, &[]);
-        assert_eq!(findings.bad(), [("local-domain", "note")], "{findings:#?}");
-        findings.only("notify", "ok", &["the daemon at 127.0.0.1:5301"]);
+        assert_sound(&findings);
+        findings.any("notify", &["the daemon at 127.0.0.1:5301"]);
         daemon.wait_in_sync();
         assert_eq!(named.zone_text(), before);
 

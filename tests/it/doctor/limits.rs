@@ -19,6 +19,9 @@ fn the_primary_holds_fewer_than_promised() {
     // Either line helps.
     let findings = Findings::of(&with_lines(&named, &lines[0]), &[]);
     findings.only("limit-primary", "ok", &["holds 40 records"]);
+    let findings = Findings::of(&with_lines(&named, "max_records_per_rrset = 2"), &[]);
+    findings.one("answer", "ok", &["all 2 records"]);
+    findings.only("tcp", "ok", &["reachable"]);
     let named = Named::builder().options(lines.last().unwrap()).start();
     Findings::of(&Workspace::new(&named), &[]).only("limit-primary", "ok", &["holds 100 records"]);
 }

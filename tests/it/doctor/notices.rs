@@ -23,8 +23,13 @@ fn none_comes() {
     // The line helps, though BIND waits when there was another change.
     let zone_options = "allow-update { key \"srvctl-test\"; }; allow-transfer { key \"srvctl-test\"; };";
     let named = Named::builder().zone_options(&format!("{zone_options} {line}")).start();
-    named.nsupdate("zone internal.local\nupdate add x.internal.local 60 A 192.0.2.1");
-    let findings = Findings::of(&with_lines(&named, &notify_listen(listen)), &[]);
+    let workspace = with_lines(&named, &notify_listen(listen));
+    let mut waited = (1..=5).map(|host| {
+        named.nsupdate(&format!("zone internal.local\nupdate add x{host}.internal.local 60 A 192.0.2.1"));
+        Findings::of(&workspace, &[])
+    });
+    // On a busy machine so much time can pass after the other change that BIND does not wait any more.
+    let findings = waited.find(|findings| findings.with("notify", "ok").is_empty()).unwrap();
     findings.only("notify", "note", &["waits before it tells", "`notify-delay 0;`"]);
 }
 

@@ -1,8 +1,8 @@
 //! Servers that a zone has beside its primary: secondaries, resolvers, and what forwards one transport only.
 
 use std::fs::{self, File};
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::io::{self, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -120,6 +120,30 @@ pub(crate) fn tcp_only(address: SocketAddr, server: SocketAddr) {
             let Ok(mut upstream) = TcpStream::connect(server) else { continue };
             let (mut back, mut there) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
             thread::spawn(move || io::copy(&mut client, &mut there));
+            thread::spawn(move || io::copy(&mut upstream, &mut back));
+        }
+    });
+}
+
+/// Passes connections on, and closes those that ask for what has changed.
+pub(crate) fn without_ixfr(address: SocketAddr, server: SocketAddr) {
+    const QUESTION: [u8; 4] = [0, 251, 0, 1];
+    let listener = TcpListener::bind(address).unwrap();
+    thread::spawn(move || {
+        while let Ok((mut client, _)) = listener.accept() {
+            let Ok(mut upstream) = TcpStream::connect(server) else { continue };
+            let (mut back, mut there) = (client.try_clone().unwrap(), upstream.try_clone().unwrap());
+            thread::spawn(move || {
+                let mut buffer = vec![0; 65536];
+                while let Ok(length @ 1..) = client.read(&mut buffer) {
+                    if buffer[..length].windows(4).any(|bytes| bytes == QUESTION) {
+                        break;
+                    }
+                    there.write_all(&buffer[..length]).unwrap();
+                }
+                let _ = client.shutdown(Shutdown::Both);
+                let _ = there.shutdown(Shutdown::Both);
+            });
             thread::spawn(move || io::copy(&mut upstream, &mut back));
         }
     });

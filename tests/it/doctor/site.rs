@@ -50,6 +50,14 @@ impl Findings {
         found.iter().find(matching).unwrap_or_else(|| panic!("no {severity} {code} with {words:?}: {:#?}", self.all))
     }
 
+    /// A finding with these words, however bad.
+    #[track_caller]
+    pub(crate) fn any(&self, code: &str, words: &[&str]) {
+        let matching = |finding: &Value| words.iter().all(|word| finding.to_string().contains(word));
+        let found = self.all.iter().any(|finding| finding["code"] == code && matching(finding));
+        assert!(found, "no {code} with {words:?}: {:#?}", self.all);
+    }
+
     /// Every finding worse than ok, by code and severity.
     pub(crate) fn bad(&self) -> Vec<(&str, &str)> {
         let pairs =

@@ -1,7 +1,8 @@
 //! What the primary lets us change, and what becomes of it.
 
+use super::servers::without_ixfr;
 use super::site::{Findings, assert_gone, evidence, quoted, remedy, with_lines};
-use crate::support::{ALWAYS_STEPS, Named, Settings, Workspace};
+use crate::support::{ALWAYS_STEPS, Named, Settings, Workspace, free_address};
 
 const READ: &str = "allow-transfer { key \"srvctl-test\"; };";
 
@@ -79,6 +80,16 @@ fn what_has_changed_comes_alone_or_with_everything() {
     let large = Named::builder().options("provide-ixfr no;").records(&many).start();
     let findings = Findings::of(&Workspace::new(&large), &[]);
     findings.only("ixfr", "warning", &["whole zone", "1009 records", "provide-ixfr yes;"]);
+}
+
+#[test]
+fn what_has_changed_does_not_come() {
+    let (named, between) = (Named::start(), free_address());
+    without_ixfr(between, named.address());
+    let workspace = Workspace::with(&Settings { primary: between.to_string(), ..Settings::for_server(&named) });
+    let findings = Findings::of(&workspace, &[]);
+    findings.only("ixfr", "warning", &["IXFR does not work", "IXFR from serial 1: ", "closed the connection"]);
+    assert_gone(&named);
 }
 
 #[test]
