@@ -76,7 +76,8 @@ fn what_has_changed_comes_alone_or_with_everything() {
     let findings = Findings::of(&Workspace::new(&small), &[]);
     findings.only("ixfr", "note", &["small", "IXFR from serial 1: 9 records"]);
 
-    let many: String = (0..1000).map(|host| format!("h{host} A 192.0.2.1\n")).collect();
+    let host = |number: u16| format!("h{number} A 192.0.2.1\n");
+    let many: String = (0..1000).map(host).collect();
     let large = Named::builder().options("provide-ixfr no;").records(&many).start();
     let findings = Findings::of(&Workspace::new(&large), &[]);
     findings.only("ixfr", "warning", &["whole zone", "1009 records", "provide-ixfr yes;"]);
