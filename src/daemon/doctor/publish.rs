@@ -1,6 +1,6 @@
 //! The scratch names in the zone: whether they may come, what becomes of them there, and that they go.
 
-use crate::dns::{DnsError, Primary, Session};
+use crate::dns::{DnsError, Primary, Session, TsigProblem};
 use crate::model::{Rdata, RecordType, Rrset, RrsetKey};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::update::NameUpdate;
@@ -52,6 +52,8 @@ impl Publisher {
         match self.primary.push(&[update]).await {
             Ok(pushed) => Ok(pushed.refused.first().map_or(Rcode::NOERROR, |refused| refused.rcode)),
             Err(DnsError::Update { rcode, .. }) => Ok(rcode),
+            // Knot says so of whatever its ACL does not let a key do. That the server knows the key was seen before.
+            Err(DnsError::Tsig { problem: TsigProblem::UnknownKey, .. }) => Ok(Rcode::REFUSED),
             Err(error) => Err(error),
         }
     }
