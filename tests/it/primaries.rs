@@ -39,7 +39,8 @@ on_every_primary!(
     two_owners_race_for_the_same_names,
     a_notify_is_all_that_a_repair_needs,
     errors_name_their_cause,
-    a_refused_update_says_where_to_look,
+    refusals_say_where_to_look,
+    what_the_servers_do_not_agree_on,
 );
 
 fn start(kind: Kind) -> Box<dyn NameServer> {
@@ -112,7 +113,7 @@ fn metadata_of_every_kind(kind: Kind) {
     let server = start(kind);
     let workspace = Workspace::new(&*server);
     let long = "x".repeat(250);
-    let values = [r#""""#, r#"'back\slash'"#, r#"'"quoted"'"#, r#""two words; and = signs""#, r#""grün \u2713""#];
+    let values = [r#""""#, r"'back\slash'", r#"'"quoted"'"#, r#""two words; and = signs""#, r#""grün \u2713""#];
     let mut metadata = format!("long = \"{long}\"");
     for (index, value) in values.iter().enumerate() {
         let _ = write!(metadata, ", k{index} = {value}");
@@ -280,24 +281,53 @@ fn fails(settings: &Settings, commands: &[&str], words: &[&[&str]]) {
 fn errors_name_their_cause(kind: Kind) {
     let server = start(kind);
     let settings = || Settings::for_server(&*server);
+    // PowerDNS does not sign its answer, whatever is wrong with the key.
+    let said = |code| if kind == Kind::PowerDns { "without a signature (" } else { code };
     let secret = Key::random(&server.key().name);
-    let words: [&[&str]; 2] = [&["key \"srvctl-test\": "], &["secret"]];
+    let words: [&[&str]; 3] = [&["key \"srvctl-test\": "], &["secret"], &[said("(BADSIG)")]];
     fails(&Settings { key: secret, ..settings() }, &["plan", "apply"], &words);
     let name = Key { name: "somebody-else".to_owned(), ..server.key().clone() };
-    let words: [&[&str]; 2] = [&["key \"somebody-else\": "], &["does not know this key", "know the key"]];
+    let words: [&[&str]; 3] = [&["key \"somebody-else\": "], &["know this key", "know the key"], &[said("(BADKEY)")]];
     fails(&Settings { key: name, ..settings() }, &["plan", "apply"], &words);
     let zone = "elsewhere.local".to_owned();
     fails(&Settings { zone, ..settings() }, &["plan"], &[&["elsewhere.local", "serve the zone"], &["NOTAUTH"]]);
     assert_eq!(server.serial(), 1);
 }
 
-fn a_refused_update_says_where_to_look(kind: Kind) {
-    let server = kind.start(&Blueprint { updates: false, ..Blueprint::primary() });
-    let words: [&[&str]; 2] = match kind {
-        Kind::Bind => [&["REFUSED"], &["`allow-update`"]],
-        Kind::Knot => [&["BADKEY"], &["`action: [transfer, update]`"]],
-        Kind::PowerDns => [&["REFUSED"], &["`TSIG-ALLOW-DNSUPDATE`"]],
+fn refusals_say_where_to_look(kind: Kind) {
+    let (update, transfer): ([&[&str]; 2], [&[&str]; 2]) = match kind {
+        Kind::Bind => ([&["REFUSED"], &["`allow-update`"]], [&["REFUSED"], &["`allow-transfer`"]]),
+        Kind::Knot => {
+            let both: [&[&str]; 2] = [&["(BADKEY)"], &["`action: [transfer, update]`"]];
+            (both, both)
+        }
+        Kind::PowerDns => {
+            ([&["REFUSED"], &["`TSIG-ALLOW-DNSUPDATE`"]], [&["(NOTAUTH)"], &["`TSIG-ALLOW-AXFR` does not name"]])
+        }
     };
-    fails(&Settings::for_server(&*server), &["apply"], &words);
+    let server = kind.start(&Blueprint { updates: false, ..Blueprint::primary() });
+    fails(&Settings::for_server(&*server), &["apply"], &update);
     assert_eq!(server.serial(), 1);
+    let server = kind.start(&Blueprint { transfers: false, ..Blueprint::primary() });
+    fails(&Settings::for_server(&*server), &["plan", "apply"], &transfer);
+    assert_eq!(server.serial(), 1);
+}
+
+/// What the README's table says of prerequisites and of limits.
+fn what_the_servers_do_not_agree_on(kind: Kind) {
+    let server = with_records(kind, "marker TXT \"owner=North\"");
+    let changed = "zone internal.local\nprereq yxrrset marker.internal.local TXT \"owner=north\"\n\
+                   update add claimed.internal.local 300 TXT \"by north\"";
+    let output = server.try_nsupdate(changed);
+    assert_eq!(output.code == 0, kind == Kind::PowerDns, "case in a prerequisite: {output:?}");
+    let mut many = "zone internal.local\n".to_owned();
+    for port in 1..=101 {
+        let _ = writeln!(many, "update add _many._tcp.internal.local 300 SRV 0 0 {port} h1.internal.local.");
+    }
+    let output = server.try_nsupdate(&many);
+    assert_eq!(output.code == 0, kind != Kind::Bind, "101 records in a set: {output:?}");
+    let records = server.zone_text().iter().filter(|line| line.contains(" SRV ")).count();
+    assert_eq!(records, if kind == Kind::Bind { 0 } else { 101 });
+    let output = server.try_nsupdate("zone internal.local\nupdate add h.internal.local 300 CAA 0 issue \"x\"");
+    assert_eq!(output.code == 0, kind != Kind::Knot, "a type that `update-type` does not name: {output:?}");
 }

@@ -39,7 +39,7 @@ impl Knot {
 
 /// The README shows the part of it that matters to srvctl.
 fn configuration(blueprint: &Blueprint, directory: &Path, token: &str) -> String {
-    let Blueprint { address, key, notifies, primary, updates, .. } = blueprint;
+    let Blueprint { address, key, notifies, primary, updates, transfers, .. } = blueprint;
     let Key { name, algorithm, secret } = key;
     let (address, directory) = (knot_address(*address), directory.display());
     let remotes = [("primary", primary), ("told", notifies)];
@@ -49,7 +49,14 @@ fn configuration(blueprint: &Blueprint, directory: &Path, token: &str) -> String
     });
     let remotes: String = remotes.collect();
     let remotes = if remotes.is_empty() { remotes } else { format!("remote:\n{remotes}") };
-    let actions = if *updates { "[transfer, update]" } else { "transfer" };
+    let actions = match (updates, transfers) {
+        (true, true) => {
+            "[transfer, update]
+    update-type: [A, AAAA, SRV, TXT]"
+        }
+        (true, false) => "update",
+        (false, _) => "transfer",
+    };
     let master = primary.map_or("", |_| "    master: primary\n");
     let notify = notifies.map_or("", |_| "    notify: told\n");
     format!(

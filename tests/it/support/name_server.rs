@@ -135,8 +135,10 @@ pub(crate) struct Blueprint {
     pub(crate) records: String,
     /// Of which server it is a secondary.
     pub(crate) primary: Option<SocketAddr>,
-    /// Whether the key may update a primary's zone, or only transfer it.
+    /// Whether the key may update a primary's zone.
     pub(crate) updates: bool,
+    /// Whether the key may transfer the zone.
+    pub(crate) transfers: bool,
 }
 
 impl Blueprint {
@@ -149,6 +151,7 @@ impl Blueprint {
             records: String::new(),
             primary: None,
             updates: true,
+            transfers: true,
         }
     }
 

@@ -217,12 +217,15 @@ impl Named {
 
     /// As every kind of server can be.
     pub(crate) fn of(blueprint: &Blueprint) -> Self {
-        let Blueprint { address, key, notifies, records, primary, updates } = blueprint;
+        let Blueprint { address, key, notifies, records, primary, updates, transfers } = blueprint;
         let builder = Self::builder().listen(*address).key(key.clone()).records(records);
+        let allow = |what: &str, allowed: bool| {
+            let whom = if allowed { format!("key \"{}\"", key.name) } else { "none".to_owned() };
+            format!("allow-{what} {{ {whom}; }};")
+        };
         let mut builder = match primary {
             Some(primary) => builder.secondary_of(*primary),
-            None if *updates => builder,
-            None => builder.zone_options(&format!("allow-transfer {{ key \"{}\"; }};", key.name)),
+            None => builder.zone_options(&(allow("update", *updates) + &allow("transfer", *transfers))),
         };
         if let Some(told) = notifies {
             builder = builder.notifies(*told);

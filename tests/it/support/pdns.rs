@@ -1,4 +1,4 @@
-//! A real PowerDNS: one process and one `SQLite` database per test, in its own directory, on its own port.
+//! A real PowerDNS: one process and one SQLite database per test, in its own directory, on its own port.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -75,8 +75,9 @@ fn describe_zone(blueprint: &Blueprint, directory: &Path) {
         pdnsutil(&["load-zone", ZONE, file.to_str().unwrap()]);
         pdnsutil(&["set-kind", ZONE, "primary"]);
     }
-    pdnsutil(&["set-meta", ZONE, "TSIG-ALLOW-AXFR", name]);
-    pdnsutil(&["set-meta", ZONE, "TSIG-ALLOW-DNSUPDATE", if blueprint.updates { name } else { "nobody" }]);
+    for (allowed, what) in [(blueprint.transfers, "TSIG-ALLOW-AXFR"), (blueprint.updates, "TSIG-ALLOW-DNSUPDATE")] {
+        pdnsutil(&["set-meta", ZONE, what, if allowed { name } else { "nobody" }]);
+    }
     if let Some(told) = blueprint.notifies {
         pdnsutil(&["set-meta", ZONE, "ALSO-NOTIFY", &told.to_string()]);
         pdnsutil(&["set-meta", ZONE, "NOTIFY-DNSUPDATE", "1"]);

@@ -10,7 +10,7 @@ use super::name_server::{Blueprint, Kind, NameServer};
 use super::named::Named;
 use super::program::poll;
 
-/// How long a secondary may take; `PowerDNS` looks into its queue every second or so.
+/// How long a secondary may take; PowerDNS looks into its queue every second or so.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(30);
 
 /// All of them, gone together.
