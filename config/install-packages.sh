@@ -2,12 +2,12 @@
 # Installs the Debian packages among the arguments that are missing: config/install-packages.sh PACKAGE...
 #
 # Not root: prints the command to run and fails. Root: installs, without starting or enabling the services that some
-# packages bring (named, prometheus). These are wanted as programs; a name server that suddenly answers on port 53,
+# packages bring (named, prometheus and others). These are wanted as programs; a name server that suddenly answers on port 53,
 # now or after the next boot, is not.
 set -euo pipefail
 
 # Units that Debian enables and starts when it installs the packages of this project.
-readonly SERVICES=(named.service prometheus.service)
+readonly SERVICES=(knot.service named.service pdns.service prometheus.service)
 # Debian asks this program before it starts a service from a package; exit code 101 means "do not".
 readonly POLICY=/usr/sbin/policy-rc.d
 

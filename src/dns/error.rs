@@ -173,7 +173,8 @@ pub enum TsigProblem {
     /// TSIG error BADKEY.
     #[error(
         "the server does not know this key (BADKEY): the key's name and algorithm here must be the same as in the \
-         server's `key` statement"
+         server's configuration; Knot DNS says so too when no `acl` of the zone allows the key what was asked for, so \
+         that it needs `action: [transfer, update]`"
     )]
     UnknownKey,
     /// TSIG error BADSIG.
@@ -189,7 +190,11 @@ pub enum TsigProblem {
     #[error("the server reports TSIG error {0}")]
     Other(u16),
     /// An answer without a signature.
-    #[error("the server answered without a signature ({0}), so the answer proves nothing: does it know the key?")]
+    #[error(
+        "the server answered without a signature ({0}), so the answer proves nothing: does it serve the zone, and \
+         know the key, with the same name, algorithm and secret? PowerDNS says NOTAUTH also when the zone's \
+         `TSIG-ALLOW-AXFR` does not name the key"
+    )]
     Unsigned(Rcode),
     /// Our own check failed.
     #[error("the signature of the server's answer is wrong: somebody changed the answer, or the secrets differ")]

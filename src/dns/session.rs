@@ -14,9 +14,9 @@ use crate::protocol::wire;
 
 const TRANSFERRING: &str = "transferring the zone";
 
-/// How long a connection may be idle before a new one is opened. BIND closes after 30 s by default, and what is
-/// sent into a connection that is being closed may or may not have been read.
-const IDLE: Duration = Duration::from_secs(5);
+/// How long a connection may be idle before a new one is opened. By default BIND closes after 30 s, Knot DNS after 10 s
+/// and PowerDNS after 5 s, and what is sent into a connection that is being closed may or may not have been read.
+const IDLE: Duration = Duration::from_secs(3);
 /// How long to wait for more after a newer SOA record on its own: by then the server has more to say or nothing.
 const MORE: Duration = Duration::from_millis(500);
 

@@ -27,8 +27,7 @@ impl Change {
 
     /// The records to delete exactly, and then the records to add, in that order.
     ///
-    /// A new TTL adds every record again: that sets the TTL of each (RFC 2136 section 3.4.2.2), without a
-    /// moment in which the set is empty and without passing a server's limit of records per set.
+    /// With a new TTL every record that stays comes again, see [`Self::retimes`].
     pub fn operations(&self) -> (Vec<&Rdata>, Vec<&Rdata>) {
         let before = self.before.as_ref();
         let after = self.after.as_ref();
@@ -38,14 +37,18 @@ impl Change {
         (deletes, adds)
     }
 
+    /// Whether what is there gets another TTL.
+    pub fn retimes(&self) -> bool {
+        matches!((&self.before, &self.after), (Some(before), Some(after)) if before.ttl != after.ttl)
+    }
+
     /// The change as lines that people read: what goes and what comes, as zone-file records.
     pub fn lines(&self) -> impl Iterator<Item = Line> {
         let (deletes, adds) = self.operations();
         let old_ttl = self.before.as_ref().map_or(0, |set| set.ttl);
         let new_ttl = self.after.as_ref().map_or(0, |set| set.ttl);
-        let retimed = self.before.is_some() && self.after.is_some() && old_ttl != new_ttl;
         // A TTL change shows the record at its old TTL going, which is what happens to it.
-        let going = if retimed { self.before.iter().flat_map(Rrset::rdatas).collect() } else { deletes };
+        let going = if self.retimes() { self.before.iter().flat_map(Rrset::rdatas).collect() } else { deletes };
         let line = |sign, ttl| {
             move |rdata: &Rdata| Line {
                 sign,

@@ -69,12 +69,13 @@ impl Rcode {
             Self::FORMERR => "the server could not read the update message",
             Self::SERVFAIL => {
                 "the server failed; most often the RRset would pass `max-records-per-type` (100 by default), or the \
-                 server cannot write its journal: look into the server's log"
+                 server cannot write its journal: look into the server's log (PowerDNS with SQLite says so when its \
+                 `database is locked` for a moment: try again)"
             }
             Self::NOTIMP => "the server does not do dynamic updates",
             Self::REFUSED => {
-                "the server refuses: look at (1) the key: the zone's `allow-update` or `update-policy` must name it; \
-                 (2) the policy: `update-policy` may not grant this name or type; (3) `check-names`: an SRV target or \
+                "the server refuses: look at (1) the key: the zone's `allow-update` or `update-policy` must name it \
+                 (PowerDNS: `TSIG-ALLOW-DNSUPDATE`, and `allow-dnsupdate-from` our address); (2) the policy: `update-policy` may not grant this name or type; (3) `check-names`: an SRV target or \
                  the owner of an A record with an underscore is refused with this code too"
             }
             Self::YXDOMAIN | Self::YXRRSET => "somebody else created this name since the zone was read",

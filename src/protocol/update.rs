@@ -3,7 +3,7 @@
 //! A name is never split over two messages, and inside a name every delete precedes every add: BIND checks
 //! its limit of records per RRset record by record.
 
-use super::wire::{self, CLASS_IN, CLASS_NONE, Header, RecordRef};
+use super::wire::{self, CLASS_ANY, CLASS_IN, CLASS_NONE, Header, RecordRef};
 use crate::model::{Change, Name, Rdata, RecordType, Rrset, RrsetKey};
 
 /// Where a message is cut: BIND was measured to take 57,110 bytes, and TSIG needs room of its own.
@@ -75,6 +75,12 @@ impl NameUpdate {
             }
         }
         for change in &self.changes {
+            // Adding a record that is there sets its TTL (RFC 2136 section 3.4.2.2), but Knot DNS passes over it: for a
+            // new TTL the set goes first. Nobody sees it gone, a message is one version of the zone.
+            if change.retimes() {
+                each(Section::Update, reference(&change.key, CLASS_ANY, 0, &[]));
+                continue;
+            }
             for rdata in change.operations().0 {
                 each(Section::Update, reference(&change.key, CLASS_NONE, 0, rdata.as_wire()));
             }
@@ -241,6 +247,16 @@ mod tests {
         let classes: Vec<_> = parsed.authorities.iter().map(|record| record.class).collect();
         assert_eq!(classes, [CLASS_NONE, CLASS_NONE, CLASS_IN, CLASS_IN]);
         assert!(parsed.answers.iter().all(|record| record.ttl == 0 && record.class == CLASS_IN));
+    }
+
+    #[test]
+    fn for_a_new_ttl_the_set_goes_first() {
+        let mut update = update("_a._tcp", 0..2, 1..3);
+        update.changes[0].after.as_mut().unwrap().ttl = 60;
+        let parsed = wire::Message::parse(&encode(7, &zone(), &[update])).unwrap();
+        let sent: Vec<_> = parsed.authorities.iter().map(|record| (record.class, record.ttl)).collect();
+        assert_eq!(sent, [(CLASS_ANY, 0), (CLASS_IN, 60), (CLASS_IN, 60)]);
+        assert!(parsed.authorities[0].rdata.as_wire().is_empty());
     }
 
     #[test]

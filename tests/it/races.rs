@@ -7,10 +7,12 @@ use std::thread;
 use serde_json::Value;
 use srvctl::dns::Primary;
 use srvctl::model::{Catalogue, Instance, OwnerId, Place, Service, ServiceKey, Shards, Zone};
+use srvctl::protocol::rcode::Rcode;
 use srvctl::reconcile::{Desired, ZonePolicy, desired, plan};
 
 use crate::support::{
-    Daemon, Named, Settings, State, Workspace, outcome, owner_name, primary, runtime, service, state_of, strings,
+    Daemon, NameServer, Named, Settings, State, Workspace, outcome, owner_name, primary, runtime, service, state_of,
+    strings,
 };
 
 const CONTESTED: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -23,6 +25,8 @@ struct Contender {
     owner: OwnerId,
     random: u64,
     tally: Tally,
+    /// What may be said of a name beside a lost race.
+    forgiven: Option<Rcode>,
 }
 
 #[derive(Debug, Default)]
@@ -33,9 +37,9 @@ struct Tally {
 }
 
 impl Contender {
-    fn new(named: &Named, owner: &str, seed: u64) -> Self {
-        let primary = primary(named, named.address());
-        Self { primary, owner: owner.parse().unwrap(), random: seed, tally: Tally::default() }
+    fn new(server: &(impl NameServer + ?Sized), owner: &str, seed: u64) -> Self {
+        let primary = primary(server, server.address());
+        Self { primary, owner: owner.parse().unwrap(), random: seed, tally: Tally::default(), forgiven: None }
     }
 
     /// xorshift64: the same wishes in every run.
@@ -53,8 +57,8 @@ impl Contender {
         desire(wanted.into_iter().map(|name| contested_service(name, &state)))
     }
 
-    async fn race(&mut self) {
-        for round in 0..ROUNDS {
+    async fn race(&mut self, rounds: u16) {
+        for round in 0..rounds {
             let desired = self.wish(round);
             self.round(&desired).await;
         }
@@ -68,7 +72,8 @@ impl Contender {
             return;
         }
         let pushed = self.primary.push(&plan.updates).await.unwrap();
-        assert!(pushed.refused.iter().all(|refused| refused.rcode.is_lost_race()), "{pushed:?}");
+        let lost = |rcode: Rcode| rcode.is_lost_race() || Some(rcode) == self.forgiven;
+        assert!(pushed.refused.iter().all(|refused| lost(refused.rcode)), "{pushed:?}");
         self.tally.lost += pushed.refused.len();
         self.tally.accepted += plan.updates.len() - pushed.refused.len();
         self.read().await;
@@ -118,19 +123,31 @@ fn assert_whole(zone: &Zone) -> Vec<Option<State>> {
     CONTESTED.iter().map(|name| state_of(zone, &owner_name(name))).collect()
 }
 
-#[test]
-fn thousands_of_rounds_never_mix_a_name() {
-    let named = Named::start();
-    let (mut north, mut south) = (Contender::new(&named, "north", 11), Contender::new(&named, "south", 23));
+/// So many rounds at once; at their end both release all that they have. A name may be refused only because the race
+/// for it was lost, or with the code that is forgiven.
+///
+/// # Panics
+/// When a name is ever mixed, or nobody loses a race.
+pub(crate) fn race(server: &(impl NameServer + ?Sized), rounds: u16, forgiven: Option<Rcode>) {
+    let (mut north, mut south) = (Contender::new(server, "north", 11), Contender::new(server, "south", 23));
+    (north.forgiven, south.forgiven) = (forgiven, forgiven);
     runtime().block_on(async {
-        tokio::join!(north.race(), south.race());
+        tokio::join!(north.race(rounds), south.race(rounds));
         for contender in [&mut north, &mut south] {
             let Tally { accepted, conflicts, lost } = contender.tally;
             assert!(accepted > 0 && conflicts > 0 && lost > 0, "a race: {:?}", contender.tally);
-            contender.round(&desire([])).await;
+            // Where a refusal is forgiven, it takes another try.
+            for _ in 0..5 {
+                contender.round(&desire([])).await;
+            }
         }
     });
-    assert_eq!(named.zone_text().len(), 2, "all is released, and nothing else left");
+    assert_eq!(server.zone_text().len(), 2, "all is released, and nothing else left");
+}
+
+#[test]
+fn thousands_of_rounds_never_mix_a_name() {
+    race(&Named::start(), ROUNDS, None);
 }
 
 fn contender(named: &Named, owner: &str, port: u16, wanted: &[&str]) -> Workspace {

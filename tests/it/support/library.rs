@@ -7,11 +7,12 @@ use srvctl::dns::{Primary, Sha1, TsigKey};
 use srvctl::model::Server;
 use tokio::runtime::{Builder, Runtime};
 
-use super::named::{Named, ZONE};
+use super::name_server::NameServer;
+use super::named::ZONE;
 
 /// The test zone as that server's client sees it, at another address when a proxy is between.
-pub(crate) fn primary(named: &Named, address: SocketAddr) -> Primary {
-    let key = TsigKey::parse(&Arc::from("test.key"), &named.key().text(), Sha1::Refused).unwrap();
+pub(crate) fn primary(server: &(impl NameServer + ?Sized), address: SocketAddr) -> Primary {
+    let key = TsigKey::parse(&Arc::from("test.key"), &server.key().text(), Sha1::Refused).unwrap();
     Primary::new(ZONE.parse().unwrap(), Server::from(address), &key)
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use super::certificates::Certificate;
 use super::harness::{free_address, skew, unconfined_named};
 use super::key::{KEY_NAME, Key};
 use super::lines::single_spaced;
-use super::program::{Output, find, poll, run};
+use super::name_server::{Blueprint, NameServer, token, zone_file};
+use super::program::{Output, find, poll};
 
 const PACKAGES: &str = "bind9 bind9-dnsutils";
 const START_LIMIT: Duration = Duration::from_secs(20);
@@ -29,6 +30,7 @@ pub(crate) struct Builder {
     notify: String,
     options: String,
     other_keys: String,
+    primary: Option<SocketAddr>,
     records: String,
     tls: Option<Tls>,
     zone_options: String,
@@ -57,6 +59,10 @@ impl Builder {
         Self { key, ..self }
     }
 
+    pub(crate) fn key_name(&self) -> &str {
+        &self.key.name
+    }
+
     /// One more key that the server knows; who may do what with it is for [`Self::zone_options`].
     pub(crate) fn also_key(self, key: &Key) -> Self {
         Self { other_keys: self.other_keys + &key.text(), ..self }
@@ -83,6 +89,13 @@ impl Builder {
         let (ip, port) = (address.ip(), address.port());
         let notify = format!("notify explicit; also-notify {{ {ip} port {port} key \"{key}\"; }}; notify-delay 0;");
         Self { notify, ..self }
+    }
+
+    /// As a secondary of the server at this address, from which it transfers with the key, and which may notify it.
+    pub(crate) fn secondary_of(self, primary: SocketAddr) -> Self {
+        let key = &self.key.name;
+        let zone_options = format!("allow-transfer {{ key \"{key}\"; }}; allow-notify {{ 127.0.0.0/8; }};");
+        Self { primary: Some(primary), zone_options, ..self }
     }
 
     /// More lines inside `options { }`.
@@ -114,10 +127,11 @@ impl Builder {
     /// Starts it and waits until it answers for all its zones.
     pub(crate) fn start(self) -> Named {
         let directory = TempDir::with_prefix("srvctl-named-").unwrap();
-        let token = format!("srvctl-{:016x}", rand::random::<u64>());
+        let token = token();
         fs::write(directory.path().join("named.conf"), self.configuration(&directory, &token)).unwrap();
         fs::write(directory.path().join("test.key"), self.key.text()).unwrap();
-        for (index, zone) in self.zones.iter().enumerate() {
+        let own = if self.primary.is_none() { &self.zones[..] } else { &[] };
+        for (index, zone) in own.iter().enumerate() {
             let extra = if index == 0 { self.records.as_str() } else { "" };
             fs::write(directory.path().join(format!("{zone}.zone")), zone_file(zone, 1, extra)).unwrap();
         }
@@ -149,9 +163,13 @@ impl Builder {
              notify no;\n notify-rate 1000;\n startup-notify-rate 1000;\n version \"{token}\";\n {}\n}};\n",
             self.options
         );
+        let role = self.primary.map_or("type primary;".to_owned(), |primary| {
+            let (ip, port, key) = (primary.ip(), primary.port(), &self.key.name);
+            format!("type secondary; primaries {{ {ip} port {port} key \"{key}\"; }};")
+        });
         for zone in &self.zones {
             let (options, notify) = (&self.zone_options, &self.notify);
-            let _ = writeln!(text, "zone \"{zone}\" {{ type primary; file \"{zone}.zone\"; {options} {notify} }};");
+            let _ = writeln!(text, "zone \"{zone}\" {{ {role} file \"{zone}.zone\"; {options} {notify} }};");
         }
         text
     }
@@ -179,13 +197,6 @@ impl Saved {
     }
 }
 
-fn zone_file(zone: &str, serial: u32, records: &str) -> String {
-    format!(
-        "$TTL 300\n$ORIGIN {zone}.\n@ IN SOA ns1 hostmaster {serial} 3600 600 604800 60\n@ IN NS ns1\n\
-         ns1 IN A 127.0.0.1\n{records}\n"
-    )
-}
-
 /// A running (or stopped) BIND.
 pub(crate) struct Named {
     address: SocketAddr,
@@ -204,6 +215,24 @@ impl Named {
         Self::builder().start()
     }
 
+    /// As every kind of server can be.
+    pub(crate) fn of(blueprint: &Blueprint) -> Self {
+        let Blueprint { address, key, notifies, records, primary, updates, transfers } = blueprint;
+        let builder = Self::builder().listen(*address).key(key.clone()).records(records);
+        let allow = |what: &str, allowed: bool| {
+            let whom = if allowed { format!("key \"{}\"", key.name) } else { "none".to_owned() };
+            format!("allow-{what} {{ {whom}; }};")
+        };
+        let mut builder = match primary {
+            Some(primary) => builder.secondary_of(*primary),
+            None => builder.zone_options(&(allow("update", *updates) + &allow("transfer", *transfers))),
+        };
+        if let Some(told) = notifies {
+            builder = builder.notifies(*told);
+        }
+        builder.start()
+    }
+
     /// A server to be described.
     pub(crate) fn builder() -> Builder {
         let key = Key::random(KEY_NAME);
@@ -215,6 +244,7 @@ impl Named {
             notify: String::new(),
             options: String::new(),
             other_keys: String::new(),
+            primary: None,
             records: String::new(),
             tls: None,
             zone_options,
@@ -289,43 +319,25 @@ impl Named {
         assert_eq!(answers, Some(false), "named does not serve its zones:\n{}", self.log());
     }
 
-    /// Runs `nsupdate` on these commands.
-    ///
-    /// # Panics
-    /// When the server refuses them.
+    /// See [`NameServer::nsupdate`], and so on.
     pub(crate) fn nsupdate(&self, commands: &str) {
-        let output = self.try_nsupdate(commands);
-        assert_eq!(output.code, 0, "nsupdate of\n{commands}\n{output:?}\n{}", self.log());
+        NameServer::nsupdate(self, commands);
     }
 
-    /// As [`Self::nsupdate`], for what may be refused.
     pub(crate) fn try_nsupdate(&self, commands: &str) -> Output {
-        let script = format!("server {} {}\n{commands}\nsend\n", self.address.ip(), self.address.port());
-        run(Command::new(find("nsupdate", PACKAGES)).arg("-k").arg(self.directory.path().join("test.key")), &script)
+        NameServer::try_nsupdate(self, commands)
     }
 
-    /// What `dig` answers when asked this server.
     pub(crate) fn dig(&self, arguments: &[&str]) -> String {
-        let server = format!("@{}", self.address.ip());
-        let mut command = Command::new(find("dig", PACKAGES));
-        command.args([server.as_str(), "-p", &self.address.port().to_string(), "+nocmd", "+tries=1", "+time=5"]);
-        run(command.args(arguments), "").stdout
+        NameServer::dig(self, arguments)
     }
 
-    /// The whole zone apart from its SOA: sorted lines `name ttl IN type data`.
     pub(crate) fn zone_text(&self) -> Vec<String> {
-        self.zone_text_of(ZONE)
+        NameServer::zone_text(self)
     }
 
-    /// As [`Self::zone_text`], of another zone.
     pub(crate) fn zone_text_of(&self, zone: &str) -> Vec<String> {
-        let key_file = self.directory.path().join("test.key");
-        let answer = self.dig(&["+noall", "+answer", "-k", key_file.to_str().unwrap(), zone, "AXFR"]);
-        let (soa, mut lines): (Vec<_>, Vec<_>) =
-            answer.lines().map(single_spaced).partition(|line| line.contains(" IN SOA "));
-        assert_eq!(soa.len(), 2, "not a whole transfer of {zone}:\n{answer}");
-        lines.sort();
-        lines
+        NameServer::zone_text_of(self, zone)
     }
 
     /// Every version of the zone after `serial`, in order, from the server's own journal: what each lost and gained.
@@ -355,16 +367,15 @@ impl Named {
     }
 
     pub(crate) fn serial(&self) -> u32 {
-        self.dig(&["+short", ZONE, "SOA"]).split(' ').nth(2).unwrap().parse().unwrap()
+        NameServer::serial(self)
     }
 
-    /// What the server said so far.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.log_path()).unwrap_or_default()
+        NameServer::log(self)
     }
 
     fn log_path(&self) -> PathBuf {
-        self.directory.path().join("named.log")
+        self.directory.path().join("server.log")
     }
 
     fn has_ended(&mut self) -> bool {
@@ -375,6 +386,24 @@ impl Named {
     fn is_serving(&self) -> bool {
         self.dig(&["+short", "+time=1", "version.bind", "CH", "TXT"]).contains(&self.token)
             && self.zones.iter().all(|zone| !self.dig(&["+short", "+time=1", zone, "SOA"]).is_empty())
+    }
+}
+
+impl NameServer for Named {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn key(&self) -> &Key {
+        &self.key
+    }
+
+    fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 }
 

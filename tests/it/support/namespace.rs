@@ -44,6 +44,16 @@ fn enter() -> TempDir {
     let file = directory.path().join("resolv.conf");
     fs::write(&file, "nameserver 127.0.0.1\n").unwrap();
     succeed(Command::new(find("ip", "iproute2")).args(["link", "set", "lo", "up"]));
+    // The whole network is loopback's anyway, but BIND listens only where an interface has the address.
+    for host in 2..=6 {
+        succeed(Command::new(find("ip", "iproute2")).args([
+            "address",
+            "add",
+            &format!("127.0.0.{host}/8"),
+            "dev",
+            "lo",
+        ]));
+    }
     succeed(Command::new(find("mount", "mount")).arg("--bind").arg(&file).arg(RESOLV_CONF));
     directory
 }

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use super::daemon::{Daemon, Notify};
 use super::example::EXAMPLE;
 use super::key::Key;
+use super::name_server::NameServer;
 use super::named::{Named, ZONE};
 use super::program::{Output, poll, run};
 use super::proxy::Proxy;
@@ -33,15 +34,15 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Those that work with this server.
-    pub(crate) fn for_server(named: &Named) -> Self {
+    pub(crate) fn for_server(server: &(impl NameServer + ?Sized)) -> Self {
         Self {
             owner: "test1".to_owned(),
             zone: ZONE.to_owned(),
-            primary: named.address().to_string(),
-            key: named.key().clone(),
+            primary: server.address().to_string(),
+            key: server.key().clone(),
             ttl: 300,
             interval: "30s".to_owned(),
-            verify: vec![named.address().to_string()],
+            verify: vec![server.address().to_string()],
             api: String::new(),
             more: String::new(),
         }
@@ -62,13 +63,13 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     /// One that works with this server.
-    pub(crate) fn new(named: &Named) -> Self {
-        Self::with(&Settings::for_server(named))
+    pub(crate) fn new(server: &(impl NameServer + ?Sized)) -> Self {
+        Self::with(&Settings::for_server(server))
     }
 
     /// One with the example's service files.
-    pub(crate) fn example(named: &Named) -> Self {
-        let workspace = Self::new(named);
+    pub(crate) fn example(server: &(impl NameServer + ?Sized)) -> Self {
+        let workspace = Self::new(server);
         workspace.write_example();
         workspace
     }
