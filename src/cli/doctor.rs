@@ -101,7 +101,8 @@ fn show(findings: &[Finding]) {
         output::line("");
     }
     output::line(paint.good(format_args!("ok: {} examined and well", well.len())));
-    for Finding { code, subject, problem, .. } in well {
-        output::line(format_args!("    [{code}] {subject}: {problem}"));
+    for Finding { code, subject, problem, evidence, .. } in well {
+        let seen = if let [one] = &evidence[..] { format!(" ({one})") } else { String::new() };
+        output::line(format_args!("    [{code}] {subject}: {problem}{seen}"));
     }
 }

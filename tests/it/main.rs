@@ -16,6 +16,7 @@ mod cli;
 mod converge;
 mod daemon;
 mod dig;
+mod doctor;
 mod errors;
 mod foreign;
 mod guards;

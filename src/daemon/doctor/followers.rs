@@ -20,9 +20,9 @@ pub(super) struct Follower {
     last: u32,
     wanted: u32,
     waited: Duration,
-    /// Whether it had followed all changes but the one to a large RRset.
-    stumbled: bool,
-    refused: Option<usize>,
+    /// The primary's serial and its own, when it had followed all changes but the one to a large RRset.
+    stumbled: Option<(u32, u32)>,
+    refused: Option<(usize, (u32, u32))>,
 }
 
 /// The secondaries that can follow, and what is wrong with all of them.
@@ -48,7 +48,7 @@ pub(super) async fn first_look(live: &Zone, primary: &Server) -> (Vec<Follower>,
                 last: serial,
                 wanted: live.serial(),
                 waited: Duration::ZERO,
-                stumbled: false,
+                stumbled: None,
                 refused: None,
             }));
         }
@@ -86,23 +86,28 @@ impl Follower {
     }
 }
 
-/// Waits until all have this version, or nobody can be expected to get it any more.
+/// Waits until those who were in step have this version, or nobody can be expected to get it any more. Who was not in
+/// step is not waited for again.
 pub(super) async fn wait_for(zone: &Name, followers: &mut [Follower], wanted: u32, patience: Duration) {
     let started = Instant::now();
+    let mut awaited: Vec<_> = followers.iter().map(|follower| follower.waited < patience).collect();
     loop {
-        for follower in followers.iter_mut() {
+        for (follower, awaited) in followers.iter_mut().zip(&mut awaited) {
             follower.wanted = wanted;
             if !follower.has(wanted)
                 && let Ok(answer) = soa(&follower.server, zone).await
             {
                 follower.last = answer.serial;
-                follower.waited = started.elapsed();
             }
+            *awaited &= !follower.has(wanted);
         }
-        if followers.iter().all(|follower| follower.has(wanted)) || started.elapsed() > patience {
-            return;
+        if !awaited.contains(&true) || started.elapsed() > patience {
+            break;
         }
         sleep(POLL).await;
+    }
+    for (follower, _) in followers.iter_mut().zip(awaited).filter(|(_, awaited)| *awaited) {
+        follower.waited = patience;
     }
 }
 
@@ -111,7 +116,10 @@ pub(super) async fn wait_for_large(zone: &Name, followers: &mut [Follower], want
     let in_step: Vec<_> = followers.iter().map(|follower| follower.has(follower.wanted)).collect();
     wait_for(zone, followers, wanted, patience).await;
     for (follower, was_in_step) in followers.iter_mut().zip(in_step) {
-        follower.stumbled = was_in_step && !follower.has(wanted);
+        if was_in_step && !follower.has(wanted) {
+            follower.stumbled = Some((wanted, follower.last));
+            follower.waited = Duration::ZERO;
+        }
     }
 }
 
@@ -123,7 +131,7 @@ pub(super) async fn wait_for_end(
     patience: Duration,
 ) {
     wait_for(zone, followers, wanted, patience).await;
-    for follower in followers.iter_mut().filter(|follower| follower.stumbled) {
-        follower.refused = follower.has(wanted).then_some(records);
+    for follower in followers.iter_mut().filter(|follower| follower.has(wanted)) {
+        follower.refused = follower.stumbled.map(|then| (records, then));
     }
 }

@@ -109,7 +109,9 @@ fn chosen<'a>(config: &'a Config, options: &Options) -> Result<Vec<&'a ZoneConfi
 
 /// Held while it lives. Where the daemon has no state, nobody else can be expected either.
 fn lock(config: &Config) -> Result<Option<File>, DoctorError> {
-    let file = File::options().create(true).append(true).open(config.daemon.state_dir.join("doctor.lock"));
+    let path = config.daemon.state_dir.join("doctor.lock");
+    // Somebody else's can be locked too.
+    let file = File::options().create(true).append(true).open(&path).or_else(|_| File::open(&path));
     let Ok(file) = file else { return Ok(None) };
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),

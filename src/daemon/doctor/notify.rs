@@ -74,7 +74,7 @@ impl Watch {
                         match notice {
                             Notice::Heard { .. } => return Some(at),
                             Notice::Refused { sender, reason, .. } => {
-                                refused = Some(format!("from {sender}: {reason}"))
+                                refused = Some(format!("from {sender}: {reason}"));
                             }
                         }
                     }

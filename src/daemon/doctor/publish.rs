@@ -1,6 +1,6 @@
 //! The scratch names in the zone: whether they may come, what becomes of them there, and that they go.
 
-use crate::dns::{DnsError, Primary, Session};
+use crate::dns::{DnsError, Primary, Session, TsigProblem};
 use crate::model::{Rdata, RecordType, Rrset, RrsetKey};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::update::NameUpdate;
@@ -52,28 +52,39 @@ impl Publisher {
         match self.primary.push(&[update]).await {
             Ok(pushed) => Ok(pushed.refused.first().map_or(Rcode::NOERROR, |refused| refused.rcode)),
             Err(DnsError::Update { rcode, .. }) => Ok(rcode),
+            // Knot says so of whatever its ACL does not let a key do. That the server knows the key was seen before.
+            Err(DnsError::Tsig { problem: TsigProblem::UnknownKey, .. }) => Ok(Rcode::REFUSED),
             Err(error) => Err(error),
         }
     }
 
-    /// Publishes both names: whether they are there, and what the zone holds that was not sent, or the other way round.
-    pub(super) async fn publish(&mut self) -> Result<(bool, Vec<String>), DnsError> {
-        self.services = 1;
-        let (mut is_there, mut differences) = (true, Vec::new());
+    /// Publishes both names: what was refused, and what the zone holds that was not sent, or the other way round.
+    pub(super) async fn publish(&mut self) -> Result<(Vec<Permission>, Vec<String>), DnsError> {
+        let (mut refused, mut differences) = (Vec::new(), Vec::new());
         for update in [self.scratch.publish_service(), self.scratch.publish_host()] {
             let rcode = self.send(update.clone()).await?;
+            let of_name = update.changes.iter().filter(|change| change.key.name == update.name);
             if rcode != Rcode::NOERROR {
-                is_there = false;
-                differences.push(format!("{}: {rcode}, {}", update.name, rcode.explain_update()));
+                refused.extend(of_name.map(|change| Permission {
+                    name: update.name.clone(),
+                    record_type: change.key.record_type,
+                    rcode,
+                }));
                 continue;
             }
             for change in &update.changes {
                 let there = self.primary.rrset(&change.key).await?;
-                is_there &= there.is_some();
+                let is_service = change.key.record_type == RecordType::SRV;
+                self.services += u16::from(is_service && there.is_some());
                 differences.extend(difference(&change.key, there.as_ref(), change.after.as_ref()));
             }
         }
-        Ok((is_there, differences))
+        Ok((refused, differences))
+    }
+
+    /// Whether the service is in the zone.
+    pub(super) fn is_there(&self) -> bool {
+        self.services > 0
     }
 
     /// From the SRV records that there are to so many: the most that the server holds, and what it said to one more.

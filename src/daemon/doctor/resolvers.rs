@@ -24,7 +24,12 @@ pub(super) async fn look_up(zone: &Name, server: &Server, scratch: &Scratch, pub
         small = large(server, &scratch.service, RecordType::TXT, vec![Scratch::text()]).await;
     }
     let services = large(server, &scratch.service, RecordType::SRV, scratch.services(published)).await;
-    through(zone, &server.to_string(), &small, &services)
+    let mut findings = through(zone, &server.to_string(), &small, &services);
+    // An RRset that may not be large enough for TCP says nothing about it.
+    if !findings.iter().any(|finding| finding.code == "tcp") {
+        findings.push(reach(zone, server).await);
+    }
+    findings
 }
 
 async fn large(server: &Server, name: &Name, record_type: RecordType, expected: Vec<Rdata>) -> Large {
@@ -37,7 +42,7 @@ async fn ask(server: &Server, name: &Name, record_type: RecordType, force_tcp: b
     lookup(&Resolver::Servers(vec![server.clone()]), &name.to_string(), record_type, options).await
 }
 
-/// Where nothing may be published, at least whether a server can be reached over TCP at all.
+/// Where no large answer is to be had, at least whether a server can be reached over TCP at all.
 pub(super) async fn reach(zone: &Name, server: &Server) -> Finding {
     let report = ask(server, zone, RecordType::SOA, true).await;
     let failed = report.attempts.iter().find(|attempt| matches!(attempt.outcome, Outcome::Failed(_)));

@@ -13,7 +13,6 @@ use super::resolvers;
 use crate::config::{Config, ZoneConfig};
 use crate::dns::{DnsError, KeyFor, Primary, Session, TsigKey, TsigProblem};
 use crate::model::{Finding, Rdata, RecordType, Rrset, RrsetKey, Severity, Zone};
-use crate::protocol::rcode::Rcode;
 use crate::protocol::transfer::{Refreshed, Step};
 use crate::protocol::update;
 use crate::reconcile::doctor::{
@@ -148,7 +147,7 @@ impl<'a> Examination<'a> {
         let publisher = Publisher::new(self.primary.clone(), scratch);
         match publisher.permissions().await {
             Ok(tried) => {
-                let is_granted = tried.iter().all(|Permission { rcode, .. }| *rcode == Rcode::NOERROR);
+                let is_granted = tried.iter().all(Permission::is_granted);
                 self.findings.push(permissions(name, &self.zone.key.name().without_final_dot(), &tried));
                 is_granted.then_some(publisher)
             }
@@ -173,9 +172,7 @@ impl<'a> Examination<'a> {
             };
             self.findings.extend(ttls(name, &facts));
         }
-        let nsupdate =
-            format!("sed '1i server {} {}' | nsupdate -k {}", primary.host, primary.port, key_file.display());
-        self.findings.extend(markers(owner, live, &nsupdate));
+        self.findings.extend(markers(owner, live, primary, &key_file.display().to_string()));
     }
 
     /// What can be seen without changing anything.
@@ -199,8 +196,14 @@ impl<'a> Examination<'a> {
         self.say("publishing scratch names");
         let zone = &self.zone.name;
         let publisher = self.published.insert(publisher);
-        let (is_there, mut differences) = publisher.publish().await?;
-        if !is_there {
+        let (refused, mut differences) = publisher.publish().await?;
+        if !refused.is_empty() {
+            // It said something else before, when it was only asked.
+            self.findings.retain(|finding| finding.code != "update");
+            self.findings.push(permissions(zone, &self.zone.key.name().without_final_dot(), &refused));
+            return Ok(());
+        }
+        if !publisher.is_there() {
             self.findings.push(stored(zone, &differences));
             return Ok(());
         }
@@ -351,7 +354,7 @@ fn failure(zone: &ZoneConfig, code: &'static str, error: &DnsError) -> Finding {
             _ => format!("copy the key file anew from the server, to {}", zone.key_file.display()),
         }),
         DnsError::Transfer { .. } => {
-            let transfer_key = zone.transfer_key.as_ref().map(|key| key.name().without_final_dot()).unwrap_or(key_name);
+            let transfer_key = zone.transfer_key.as_ref().map_or(key_name, |key| key.name().without_final_dot());
             finding("transfer", "the zone cannot be transferred, and srvctl has to read it".to_owned()).remedy(format!(
                 "in the primary's `zone \"{}\" {{ … }};`: `allow-transfer {{ key \"{transfer_key}\"; }};`, then `rndc reconfig`",
                 name.without_final_dot()

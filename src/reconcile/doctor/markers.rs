@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::counted;
-use crate::model::{Finding, Marker, Name, OwnerId, Record, RecordType, Severity, Zone};
+use crate::model::{Finding, Marker, Name, OwnerId, Record, RecordType, Server, Severity, Zone};
 use crate::reconcile::obstacle::Obstacle;
 use crate::reconcile::ownership::{self, Ownership};
 
-/// Looks at every marker of a zone. `nsupdate` is the command that takes commands for its primary.
-pub fn markers(owner: &OwnerId, live: &Zone, nsupdate: &str) -> Vec<Finding> {
+/// Looks at every marker of a zone, which its primary takes changes of with the key in this file.
+pub fn markers(owner: &OwnerId, live: &Zone, primary: &Server, key_file: &str) -> Vec<Finding> {
     let mut names: Vec<_> = live.unmarked_names().filter(|name| live.marker_of(name).is_some()).collect();
     names.sort_unstable();
     let mut findings: Vec<_> = names
@@ -16,11 +16,17 @@ pub fn markers(owner: &OwnerId, live: &Zone, nsupdate: &str) -> Vec<Finding> {
         .filter_map(|name| match ownership::of(owner, live, name) {
             Ownership::InTheWay(Obstacle::DamagedMarker(why), set) => {
                 let marker = Marker::name_for(name).unwrap_or_else(|_| (*name).clone());
-                Some(damaged(live.origin(), name, &why, &set.records(&marker)).remedy(format!(
-                    "`printf 'zone {}\\nupdate delete {marker} TXT\\nsend\\n' | {nsupdate}`, then `srvctl adopt {name}` for \
-                     what the services ask for there",
+                let by_hand = format!(
+                    "`printf 'server {} {}\\nzone {}\\nupdate delete {marker} TXT\\nsend\\n' | nsupdate -k {key_file}`",
+                    primary.host,
+                    primary.port,
                     live.origin()
-                )))
+                );
+                let finding = damaged(live.origin(), name, &why, &set.records(&marker));
+                Some(
+                    finding
+                        .remedy(format!("{by_hand}, then `srvctl adopt {name}` for what the services ask for there")),
+                )
             }
             Ownership::Ours(types, _) => orphan(live, name, &types),
             _ => None,

@@ -98,11 +98,18 @@ impl Scratch {
         NameUpdate { name: self.service.clone(), prerequisites: is_ours.into_iter().collect(), changes }
     }
 
-    /// Deletes a record that is not there: the server says whether it would let us, and does nothing.
+    /// An update that does nothing, whatever becomes of it: the server says whether it would let us change such a record.
+    ///
+    /// Deletes a record that is not there. BIND judges deletes of SRV records by those that are, so these are to be
+    /// added, on a condition that is not met; BIND looks at its policy first.
     pub fn ask(&self, name: &Name, rdata: Rdata) -> NameUpdate {
-        let key = RrsetKey::new(name.clone(), rdata.record_type());
-        let changes = Change::between(key, Rrset::new(self.ttl, [rdata]).as_ref(), None).into_iter().collect();
-        NameUpdate { name: name.clone(), prerequisites: Vec::new(), changes }
+        let record_type = rdata.record_type();
+        let (key, set) = (RrsetKey::new(name.clone(), record_type), Rrset::new(self.ttl, [rdata]));
+        let (before, after) = if record_type == RecordType::SRV { (None, set) } else { (set, None) };
+        let never = (RrsetKey::new(name.clone(), RecordType::A), Rrset::new(0, [Self::addresses()[0].clone()]));
+        let condition = never.1.filter(|_| after.is_some()).map(|set| Prerequisite::Exactly(never.0, set));
+        let changes = Change::between(key, before.as_ref(), after.as_ref()).into_iter().collect();
+        NameUpdate { name: name.clone(), prerequisites: condition.into_iter().collect(), changes }
     }
 
     /// A name's marker as [`Self::publish`] writes it, for [`Self::ask`].

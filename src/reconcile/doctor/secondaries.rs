@@ -60,7 +60,7 @@ pub fn server(
         None => finding(
             "secondary-authoritative",
             Severity::Error,
-            format!("the NS set names it, and it does not have the zone (a lame delegation): resolvers that ask it fail"),
+            "the NS set names it, and it does not have the zone (a lame delegation): resolvers that ask it fail".to_owned(),
         )
         .remedy(format!(
             "on that server: `zone \"{}\" {{ type secondary; primaries {{ PRIMARY key KEY; }}; }};`, and let the primary's \
@@ -89,8 +89,9 @@ pub struct Reached {
     pub waited: Duration,
     /// After how long a secondary asks by itself, seconds.
     pub refresh: u32,
-    /// The SRV records of an RRset with which the server did not take the zone, as it did again without them.
-    pub refused: Option<usize>,
+    /// The SRV records of an RRset with which the server did not take the zone, as it did again without them; and both
+    /// serials then.
+    pub refused: Option<(usize, (u32, u32))>,
 }
 
 /// Whether a server follows the primary.
@@ -109,13 +110,13 @@ pub fn propagation(zone: &Name, server: &str, reached: &Reached) -> Vec<Finding>
         if before == after { finding } else { finding.seen(shown(&format!("after {waited}"), *after)) }
     };
     let mut findings = Vec::new();
-    if let Some(records) = refused {
+    if let Some((records, then)) = refused {
         let problem = format!(
             "the secondary does not take the zone while an RRset in it has {records} records, and answers with old data until \
              that RRset is gone"
         );
         findings.push(
-            Finding::new("limit-secondary", Severity::Error, server, problem).seen(shown("in the end", *after)).remedy(format!(
+            Finding::new("limit-secondary", Severity::Error, server, problem).seen(shown(&format!("with {records} records"), *then)).seen(shown("without them", *after)).remedy(format!(
                 "on that server, in the zone or in `options`: `max-records-per-type {records};` (100 by default since BIND \
                  9.18.28), or a lower `max_records_per_rrset` in srvctl.toml"
             )),
@@ -143,7 +144,7 @@ pub fn propagation(zone: &Name, server: &str, reached: &Reached) -> Vec<Finding>
                  record's REFRESH)"
             ),
         )
-        .remedy("in the primary's zone: `notify yes;`, or `also-notify` with the secondary's address; and look into its log"),
+        .remedy("in the primary's zone: `notify yes;`, or `also-notify` with the secondary's address. Where its log says `refused notify`, `allow-notify` there"),
     });
     findings
 }
@@ -156,8 +157,8 @@ mod tests {
         "internal.local".parse().unwrap()
     }
 
-    fn good(serial: u32) -> Result<Seen, String> {
-        Ok(Seen { rcode: Rcode::NOERROR, authoritative: true, serial: Some(serial) })
+    fn good(serial: u32) -> Seen {
+        Seen { rcode: Rcode::NOERROR, authoritative: true, serial: Some(serial) }
     }
 
     fn bad(found: (Vec<Finding>, Option<u32>)) -> (Vec<(&'static str, Severity)>, Option<u32>) {
@@ -169,10 +170,10 @@ mod tests {
     fn who_answers_and_for_what() {
         let seen = |udp, tcp| bad(server(&zone(), "ns2", &udp, &tcp));
         let silent = || Err("no answer".to_owned());
-        assert_eq!(seen(good(7), good(7)), (vec![], Some(7)));
+        assert_eq!(seen(Ok(good(7)), Ok(good(7))), (vec![], Some(7)));
         assert_eq!(seen(silent(), silent()), (vec![("secondary-reachable", Severity::Error)], None));
-        assert_eq!(seen(good(7), silent()), (vec![("tcp", Severity::Error)], Some(7)));
-        assert_eq!(seen(silent(), good(7)), (vec![("secondary-reachable", Severity::Error)], Some(7)));
+        assert_eq!(seen(Ok(good(7)), silent()), (vec![("tcp", Severity::Error)], Some(7)));
+        assert_eq!(seen(silent(), Ok(good(7))), (vec![("secondary-reachable", Severity::Error)], Some(7)));
         let refused = Ok(Seen { rcode: Rcode::REFUSED, authoritative: false, serial: None });
         assert_eq!(seen(refused.clone(), refused), (vec![("secondary-authoritative", Severity::Error)], None));
         let cached = Ok(Seen { rcode: Rcode::NOERROR, authoritative: false, serial: Some(7) });
