@@ -395,11 +395,17 @@ const FOUR_SERVERS: [Row; 2] = [
 #[test]
 fn the_fourth_server_is_prometheus_alone() {
     in_private_network("originals::the_fourth_server_is_prometheus_alone", || {
-        let nameservers: String = (2..6).map(|last| format!("nameserver 127.0.0.{last}\n")).collect();
+        let nameservers: Vec<_> = (2..6).map(|last| format!("nameserver 127.0.0.{last}\n")).collect();
         let services: Vec<fn(Script) -> Service> =
             vec![Service::UdpOnly, Service::Scripted, Service::Scripted, Service::Scripted];
-        Run { resolv_conf: nameservers + OPTIONS, rows: &FOUR_SERVERS, suffix: SUFFIX, services, differ_now: &[] }
-            .make();
+        Run {
+            resolv_conf: nameservers.concat() + OPTIONS,
+            rows: &FOUR_SERVERS,
+            suffix: SUFFIX,
+            services,
+            differ_now: &[],
+        }
+        .make();
     });
 }
 
@@ -407,9 +413,9 @@ fn the_fourth_server_is_prometheus_alone() {
 #[test]
 fn an_outage_empties_vmagent_and_not_prometheus() {
     in_private_network("originals::an_outage_empties_vmagent_and_not_prometheus", || {
-        let records: String = (0..40)
-            .map(|host| format!("_jenkins._tcp IN SRV 0 0 8080 host-{host:05}\nhost-{host:05} IN A 192.0.2.{host}\n"))
-            .collect();
+        let record =
+            |host| format!("_jenkins._tcp IN SRV 0 0 8080 host-{host:05}\nhost-{host:05} IN A 192.0.2.{host}\n");
+        let records = (0..40).map(record).collect::<Vec<_>>().concat();
         let mut named = Named::builder().listen(([127, 0, 0, 1], 53).into()).records(&records).start();
         let name = "_jenkins._tcp.internal.local";
         let jobs = [("jenkins", name)];

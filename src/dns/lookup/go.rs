@@ -54,7 +54,9 @@ async fn conf(resolver: &Resolver, options: &Options) -> GoConf {
 pub async fn views(resolver: &Resolver, name: &str, options: &Options) -> Views {
     let of = |consumer, profile: Profile| {
         let profile = profile.built_with(options.profile.release);
-        super::lookup(resolver, name, RecordType::SRV, Options { consumer, profile, ..options.clone() })
+        let options = Options { consumer, profile, ..options.clone() };
+        // On the heap: each holds buffers for datagrams.
+        Box::pin(super::lookup(resolver, name, RecordType::SRV, options))
     };
     let (prometheus, vmagent) =
         tokio::join!(of(Consumer::Prometheus, Profile::PLAIN), of(Consumer::Go, Profile::VMAGENT));

@@ -66,8 +66,8 @@ impl Vmagent {
     pub(crate) fn last_error(&self, name: &str) -> Option<String> {
         let start = format!("error in SRV lookup for \"{name}\"; skipping it; error: ");
         let log = self.log();
-        let errors = log.lines().filter_map(|line| line.split_once(&start));
-        errors.last().map(|(_, error)| error.to_owned())
+        let mut errors = log.lines().filter_map(|line| line.split_once(&start));
+        errors.next_back().map(|(_, error)| error.to_owned())
     }
 
     fn log(&self) -> String {

@@ -306,7 +306,7 @@ fn only_records_of_the_type_count_whosever_they_are() {
         vec![bytes(exchange, 0, &[cname.clone(), srv("host.internal.local"), Rdata::a([192, 0, 2, 1].into())])]
     });
     assert_eq!(found(&verdict), FOUND);
-    let (verdict, _) = run(lookup(conf(1, &[])), |exchange| vec![bytes(exchange, 0, &[cname.clone()])]);
+    let (verdict, _) = run(lookup(conf(1, &[])), |exchange| vec![bytes(exchange, 0, std::slice::from_ref(&cname))]);
     assert_no_such_host(&verdict);
     let (verdict, _) = run(lookup(conf(1, &[])), |exchange| {
         let mut reply = bytes(exchange, 0, &good());
@@ -366,9 +366,9 @@ fn odd_targets_fail_the_name_and_the_root_does_not() {
     let (verdict, asked) = run(lookup(conf(2, &[])), |exchange| {
         vec![bytes(exchange, 0, &[srv("10.0.0.5"), srv("host.internal.local"), srv(r"bad\ name.local")])]
     });
-    let invalid = vec!["10.0.0.5.".to_owned(), r"bad\032name.local.".to_owned()];
-    let GoProblem::InvalidNames { invalid: got, remaining: 1 } = problem(&verdict) else { panic!("{verdict:?}") };
-    assert_eq!((got.len(), &got[0], asked.len()), (2, &invalid[0], 1));
+    let invalid = ["10.0.0.5.", r"bad\ name.local."].map(|target| target.parse::<Name>().unwrap().to_string());
+    assert_eq!(problem(&verdict), &GoProblem::InvalidNames { invalid: invalid.to_vec(), remaining: 1 });
+    assert_eq!(asked.len(), 1, "nobody else is asked");
     let (verdict, _) = run(lookup(conf(1, &[])), |exchange| vec![bytes(exchange, 0, &[srv(".")])]);
     assert_eq!(found(&verdict), [":8080"]);
 }
