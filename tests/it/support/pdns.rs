@@ -46,15 +46,15 @@ fn config_dir(directory: &Path) -> String {
     format!("--config-dir={}", directory.display())
 }
 
-/// `only-notify` empty: nothing goes to the servers of the NS set, which are on nobody's port 53. The interval is how
-/// often a secondary looks by itself for a zone that it does not have yet.
+/// `only-notify` empty: nothing goes to the servers of the NS set, which are on nobody's port 53.
 fn configuration(blueprint: &Blueprint, directory: &Path, token: &str) -> String {
     let (ip, port, directory) = (blueprint.address.ip(), blueprint.address.port(), directory.display());
-    let role = if blueprint.primary.is_some() { "secondary" } else { "primary" };
+    // A secondary looks every second for a zone that it does not have yet.
+    let role = if blueprint.primary.is_some() { "xfr-cycle-interval=1\nsecondary=yes" } else { "primary=yes" };
     format!(
         "launch=gsqlite3\ngsqlite3-database={directory}/pdns.sqlite3\nlocal-address={ip}\nlocal-port={port}\n\
          socket-dir={directory}\nversion-string={token}\nsecurity-poll-suffix=\nloglevel=5\n\
-         allow-axfr-ips=\nonly-notify=\nxfr-cycle-interval=1\n{role}=yes\ndnsupdate=yes\n"
+         allow-axfr-ips=\nonly-notify=\n{role}\ndnsupdate=yes\n"
     )
 }
 
