@@ -1,11 +1,15 @@
 //! Secondaries that really transfer the zone from a primary, and the two ways in which one can be left behind: it does
 //! not hear of a change and answers from an old version, or it does not answer.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value;
 use srvctl::dns::{self, DnsError, Secondary};
 use srvctl::model::{Name, Serial, Server};
 
 use crate::support::{
-    EXAMPLE_RECORDS, JENKINS, Kind, NameServer, Replicas, Workspace, assert_lines, in_private_network, primary, runtime,
+    EXAMPLE_RECORDS, JENKINS, Kind, NameServer, Replicas, Settings, Workspace, assert_lines, in_private_network,
+    primary, runtime,
 };
 
 fn zone() -> Name {
@@ -71,4 +75,64 @@ fn a_paused_secondary_gives_no_answer_and_catches_up_afterwards() {
     paused.resume();
     replicas.wait_for_transfers();
     assert_eq!(serial(paused), serial(&replicas.primary));
+}
+
+/// What is told of a server, in `verify --json` or in the status.
+fn told<'v>(servers: &'v Value, server: &str) -> &'v Value {
+    servers.as_array().unwrap().iter().find(|told| told["server"] == server).unwrap_or(&Value::Null)
+}
+
+#[test]
+fn verify_finds_the_secondaries_in_the_zone_and_names_the_one_that_lags_with_the_gap() {
+    let test = "secondaries::verify_finds_the_secondaries_in_the_zone_and_names_the_one_that_lags_with_the_gap";
+    in_private_network(test, || {
+        let replicas = Replicas::start_named_by_the_zone(&[Kind::Bind, Kind::Knot, Kind::PowerDns], Kind::Bind);
+        let verify = vec!["127.0.0.1:53".to_owned(), "secondaries".to_owned()];
+        let workspace = Workspace::with(&Settings { verify, ..Settings::for_server(&replicas.primary) });
+        workspace.write_example();
+        workspace.converge();
+        replicas.wait_for_transfers();
+        let lagging = "127.0.0.5:53";
+        let report = workspace.json(&["verify", "--json"]);
+        for server in ["127.0.0.1:53", "127.0.0.2:53", "127.0.0.3:53", "127.0.0.4:53", lagging] {
+            let behind = told(&report["servers"], server)["behind"].as_u64();
+            assert_eq!(behind, (server == lagging).then_some(1), "{server} in {report}");
+            let checks = report["checks"].as_array().unwrap().iter().filter(|check| check["server"] == server);
+            let states: BTreeSet<_> = checks.map(|check| check["state"].as_str().unwrap()).collect();
+            let expected = if server == lagging { "stale" } else { "in_sync" };
+            assert_eq!(states, BTreeSet::from([expected]), "{server} in {report}");
+        }
+        let shown = workspace.expect(3, &["verify"]).stdout;
+        let gap = "127.0.0.5:53 has zone internal.local. with serial 1, 1 behind the primary";
+        assert!(shown.contains(gap), "{shown}");
+
+        let mut daemon = workspace.daemon();
+        let status = daemon.wait_until("all of them to be seen", |status| {
+            let verification = &status["zones"][0]["verification"];
+            let servers = verification["servers"].as_array().unwrap();
+            servers.len() == 5
+                && servers.iter().all(|server| server["in_sync"] == 6 || server["stale"] == 6)
+                && told(&verification["servers"], lagging)["stale"] == 6
+        });
+        assert_eq!(told(&status["zones"][0]["verification"]["servers"], lagging)["behind"], 1, "{status}");
+        // A change is followed until each of them has it, and what each took is told.
+        workspace.write_service("jenkins.toml", &JENKINS.replace("8080", "8443"));
+        daemon.wait_until("the change to be seen everywhere else", |status| {
+            let servers = &status["zones"][0]["verification"]["servers"];
+            let has_seen = |server: &str| told(servers, server)["propagation_ms"].is_u64();
+            ["127.0.0.2:53", "127.0.0.3:53", "127.0.0.4:53"].into_iter().all(has_seen)
+                && told(servers, lagging)["behind"] == 2
+        });
+        replicas.following[0].pause();
+        workspace.write_service("jenkins.toml", JENKINS);
+        let status = daemon.wait_until("the paused one to be unknown", |status| {
+            told(&status["zones"][0]["verification"]["servers"], "127.0.0.2:53")["unknown"] == 1
+        });
+        let problems = status["zones"][0]["verification"]["problems"].as_array().unwrap();
+        assert!(problems.iter().any(|problem| problem["server"] == "127.0.0.2:53" && problem["state"] == "unknown"));
+        replicas.following[0].resume();
+        daemon.wait_until("it to have caught up", |status| {
+            told(&status["zones"][0]["verification"]["servers"], "127.0.0.2:53")["in_sync"] == 6
+        });
+    });
 }
