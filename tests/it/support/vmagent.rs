@@ -39,7 +39,7 @@ impl Vmagent {
         command.arg(format!("-promscrape.config={}", path.join("vmagent.yml").display()));
         // It refuses `refresh_interval` in the file.
         command.arg("-promscrape.dnsSDCheckInterval=1s").arg(format!("-httpListenAddr={address}"));
-        // What is scraped goes nowhere, and that is not retried loudly: the interval is longer than any test.
+        // What is scraped goes nowhere; every failed look-up is in the log, and not the first of each second only.
         command.arg("-remoteWrite.url=http://127.0.0.1:1/").arg("-loggerErrorsPerSecondLimit=0");
         command.arg(format!("-remoteWrite.tmpDataPath={}", path.join("data").display())).current_dir(path);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_dot_is_skipped_since_1_20() {
+    fn the_search_dot_is_skipped_now() {
         assert_eq!(parse("search . corp").search, ["corp."]);
         assert_eq!(GoConf::parse(Some("search . corp"), "", 53, Release::Go1_19).search, [".", "corp."]);
     }

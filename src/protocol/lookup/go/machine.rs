@@ -67,7 +67,7 @@ impl GoLookup {
     pub fn new(conf: GoConf, profile: Profile, first_server: usize, name: &str, record_type: RecordType) -> Self {
         let is_name = names::is_domain_name(name.as_bytes());
         let candidates = if is_name { names::name_list(name, &conf.search, conf.ndots) } else { Vec::new() };
-        // Nothing left to try, which Go 1.19 and later do not expect: they read a reply that there is not.
+        // Nothing to try, as for `.onion`: Go then reads a reply that there is not.
         let nothing = if is_name { GoProblem::CannotUnmarshal } else { GoProblem::NoSuchHost };
         let last_error = Some(GoError { problem: nothing, name: name.to_owned(), server: None });
         Self {

@@ -31,7 +31,7 @@ pub const VMAGENT_BUDGET: Duration = Duration::from_secs(10);
 /// Which Go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Release {
-    /// The newest that was read, 1.26 in development.
+    /// The newest whose source was read, 1.26 or later.
     #[default]
     Current,
     /// 1.19, as in Debian 12. Unlike the newest:
