@@ -20,6 +20,8 @@
 //! 7. [`daemon::verification`] looks the record up as Prometheus would: [`protocol::lookup`] decides,
 //!    [`dns`] moves the bytes, [`reconcile`] compares what came with what shall be.
 //!
+//! [`daemon::doctor`] goes this way with names of its own, and [`reconcile::doctor`] says what is wrong on it.
+//!
 //! # The rooms
 //!
 //! ```text

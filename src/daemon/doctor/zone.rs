@@ -337,9 +337,12 @@ async fn incremental(primary: &Primary, since: u32) -> Incremental {
 /// An exchange that failed, as a finding under the code that says what is at fault.
 fn failure(zone: &ZoneConfig, code: &'static str, error: &DnsError) -> Finding {
     let ZoneConfig { name, primary, .. } = zone;
-    let key_name = zone.key.name().without_final_dot();
     let finding = |code, problem: String| Finding::new(code, Severity::Error, name, problem).seen(error);
     match error {
+        // Knot and PowerDNS say so of whatever they do not let a key do. That the server knows it was seen before.
+        DnsError::Tsig { problem: TsigProblem::UnknownKey | TsigProblem::Unsigned(_), .. } if code == "transfer" => {
+            transfer_refused(zone, error)
+        }
         DnsError::Tsig { problem: TsigProblem::Clock { .. } | TsigProblem::Stale(_), .. } => {
             finding("clock", format!("{primary} refuses our signatures, or we its: the clocks differ"))
                 .remedy("have both hosts' clocks synchronised: `timedatectl set-ntp true`, or chrony")
@@ -353,17 +356,20 @@ fn failure(zone: &ZoneConfig, code: &'static str, error: &DnsError) -> Finding {
             ),
             _ => format!("copy the key file anew from the server, to {}", zone.key_file.display()),
         }),
-        DnsError::Transfer { .. } => {
-            let transfer_key = zone.transfer_key.as_ref().map_or(key_name, |key| key.name().without_final_dot());
-            finding("transfer", "the zone cannot be transferred, and srvctl has to read it".to_owned()).remedy(format!(
-                "in the primary's `zone \"{}\" {{ … }};`: `allow-transfer {{ key \"{transfer_key}\"; }};`, then `rndc reconfig`",
-                name.without_final_dot()
-            ))
-        }
+        DnsError::Transfer { .. } => transfer_refused(zone, error),
         DnsError::Resolve { .. } | DnsError::Connect { .. } | DnsError::Tls { .. } | DnsError::Timeout { .. } => {
             finding("primary", format!("{primary} cannot be reached"))
                 .remedy("start the name server, open TCP to it, and compare `primary` and `transport` in srvctl.toml")
         }
         _ => finding(code, format!("the exchange with {primary} failed")).remedy("look into the server's log"),
     }
+}
+
+fn transfer_refused(zone: &ZoneConfig, error: &DnsError) -> Finding {
+    let key = zone.transfer_key.as_ref().unwrap_or(&zone.key).name().without_final_dot();
+    let problem = "the zone cannot be transferred, and srvctl has to read it";
+    Finding::new("transfer", Severity::Error, &zone.name, problem).seen(error).remedy(format!(
+        "in the primary's `zone \"{}\" {{ … }};`: `allow-transfer {{ key \"{key}\"; }};`, then `rndc reconfig`",
+        zone.name.without_final_dot()
+    ))
 }

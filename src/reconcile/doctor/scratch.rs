@@ -112,7 +112,7 @@ impl Scratch {
         NameUpdate { name: name.clone(), prerequisites: condition.into_iter().collect(), changes }
     }
 
-    /// A name's marker as [`Self::publish`] writes it, for [`Self::ask`].
+    /// A name's marker as publishing writes it, for [`Self::ask`].
     pub fn marker_of(&self, name: &Name, types: [RecordType; 2]) -> (Name, Rdata) {
         (marker_name(name), Marker { owner: self.owner.clone(), types: types.into() }.to_rdata())
     }

@@ -6,6 +6,7 @@ mod site;
 mod files;
 mod healthy;
 mod keys;
+mod kinds;
 mod limits;
 mod notices;
 mod others;
