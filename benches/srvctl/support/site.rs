@@ -25,11 +25,13 @@ pub(crate) struct Settings {
     pub(crate) notify_listen: Option<SocketAddr>,
     /// Instead of the server itself.
     pub(crate) primary: Option<SocketAddr>,
+    /// Whether the daemon looks everything up all the time; what changes it looks up in any case.
+    pub(crate) verifies: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { interval: "30s", notify_listen: None, primary: None }
+        Self { interval: "30s", notify_listen: None, primary: None, verifies: true }
     }
 }
 
@@ -53,7 +55,7 @@ impl Site {
 
     /// Writes `srvctl.toml` and the key file anew.
     pub(crate) fn configure(&self, named: &Named, settings: &Settings) {
-        let Settings { interval, notify_listen, primary } = settings;
+        let Settings { interval, notify_listen, primary, verifies } = settings;
         let (path, primary) = (self.path().display(), primary.unwrap_or(named.address()));
         let mut text = format!(
             "owner = \"{OWNER}\"\nservices = [\"services.d/*.toml\"]\n\n\
@@ -62,6 +64,9 @@ impl Site {
              [[zone]]\nname = \"{ZONE}\"\nprimary = \"{primary}\"\nkey_file = \"zone.key\"\nverify = [\"{}\"]\n",
             named.address()
         );
+        if !verifies {
+            text += "verify_interval = \"never\"\nverify_rate = 1\n";
+        }
         if let Some(address) = notify_listen {
             let _ = writeln!(text, "notify_listen = \"{address}\"");
         }
