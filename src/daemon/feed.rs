@@ -36,6 +36,8 @@ pub(super) struct Waiting {
     pub(super) changed: BTreeMap<RrsetKey, Changed>,
     /// What is due in the round.
     pub(super) round: VecDeque<Item>,
+    /// What of the round there was no room for.
+    pub(super) skipped: usize,
 }
 
 /// One step of a round.
@@ -44,7 +46,10 @@ pub(super) enum Item {
     /// An RRset as it is at the primary.
     Rrset(RrsetKey, Arc<Rrset>),
     /// The round is over.
-    End,
+    End {
+        /// How many of its RRsets are not among what came: the server is too slow for them.
+        skipped: usize,
+    },
 }
 
 impl Feed {
@@ -57,13 +62,19 @@ impl Feed {
         self.bell.notify_one();
     }
 
-    /// The next part of a round.
-    pub(super) fn go_on(&self, items: impl IntoIterator<Item = Item>) {
+    /// The next part of a round, which may be the last.
+    pub(super) fn go_on(&self, rrsets: impl IntoIterator<Item = (RrsetKey, Arc<Rrset>)>, is_last: bool) {
         let mut waiting = self.lock();
-        for item in items {
-            if waiting.round.len() < MOST_OF_A_ROUND || matches!(item, Item::End) {
-                waiting.round.push_back(item);
+        for (key, rrset) in rrsets {
+            if waiting.round.len() < MOST_OF_A_ROUND {
+                waiting.round.push_back(Item::Rrset(key, rrset));
+            } else {
+                waiting.skipped += 1;
             }
+        }
+        if is_last {
+            let skipped = std::mem::take(&mut waiting.skipped);
+            waiting.round.push_back(Item::End { skipped });
         }
         self.bell.notify_one();
     }
@@ -82,6 +93,7 @@ impl Feed {
             reset: std::mem::take(&mut waiting.reset),
             changed: std::mem::take(&mut waiting.changed),
             round: waiting.round.drain(..steps).collect(),
+            skipped: 0,
         }
     }
 
@@ -156,20 +168,22 @@ mod tests {
     #[tokio::test]
     async fn older_word_of_what_changed_waits_no_more() {
         let feed = Feed::default();
-        feed.go_on([Item::Rrset(key("a"), set("old")), Item::Rrset(key("b"), set("b")), Item::End]);
+        feed.go_on([(key("a"), set("old")), (key("b"), set("b"))], true);
         feed.change([(key("a"), Changed { rrset: Some(set("new")), at: Instant::now() })]);
         feed.news().await;
         let waiting = feed.take(1);
         assert_eq!(waiting.changed[&key("a")].rrset, Some(set("new")));
         assert!(matches!(&waiting.round[0], Item::Rrset(found, _) if *found == key("b")));
-        assert!(matches!(feed.take(9).round.pop_front(), Some(Item::End)));
+        assert!(matches!(feed.take(9).round.pop_front(), Some(Item::End { skipped: 0 })));
     }
 
     #[tokio::test]
     async fn who_is_slow_waits_for_the_next_round() {
         let feed = Feed::default();
-        feed.go_on((0..2 * MOST_OF_A_ROUND).map(|_| Item::Rrset(key("a"), set("a"))).chain([Item::End]));
-        assert_eq!(feed.take(usize::MAX).round.len(), MOST_OF_A_ROUND + 1);
+        feed.go_on((0..2 * MOST_OF_A_ROUND).map(|_| (key("a"), set("a"))), true);
+        let mut round = feed.take(usize::MAX).round;
+        assert!(matches!(round.pop_back(), Some(Item::End { skipped: MOST_OF_A_ROUND })), "and it is told");
+        assert_eq!(round.len(), MOST_OF_A_ROUND);
         feed.change([(key("a"), Changed { rrset: None, at: Instant::now() })]);
         feed.reset();
         feed.news().await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::feed::{Changed, Facts, Feed, Feeds, Item};
+use super::feed::{Changed, Facts, Feed, Feeds};
 use crate::model::{Name, Rrset, RrsetKey};
 use crate::reconcile::{Moved, Reconciler};
 
@@ -110,16 +110,13 @@ impl Herald {
         let due = (now - self.told).as_nanos() / self.each.as_nanos().max(1) + 1;
         let due = usize::try_from(due).unwrap_or(usize::MAX);
         let names = self.left.split_off(self.left.len().saturating_sub(due));
-        let mut items = Vec::new();
+        let mut rrsets = Vec::new();
         for name in &names {
-            let item = |set: Rrset| Item::Rrset(RrsetKey::new(name.clone(), set.record_type()), Arc::new(set));
-            items.extend(reconciler.ours_at(name).map(item));
-        }
-        if self.left.is_empty() {
-            items.push(Item::End);
+            let keyed = |set: Rrset| (RrsetKey::new(name.clone(), set.record_type()), Arc::new(set));
+            rrsets.extend(reconciler.ours_at(name).map(keyed));
         }
         self.told = now;
-        self.feeds.each(|feed| feed.go_on(items.iter().cloned()));
+        self.feeds.each(|feed| feed.go_on(rrsets.iter().cloned(), self.left.is_empty()));
     }
 
     /// When there is something to tell, if nothing changes.

@@ -29,6 +29,8 @@ pub(super) struct Memory {
     /// RRsets that were seen as they shall be since the beginning, until the first round is over.
     seen: usize,
     has_seen_all: bool,
+    /// RRsets for which there was no time in the last round.
+    skipped: usize,
     lookups: u64,
     last_answer: Option<u64>,
     pub(super) last_round: Option<u64>,
@@ -96,7 +98,7 @@ impl Memory {
     pub(super) fn batch(&mut self, waiting: Waiting) -> Vec<(RrsetKey, Option<Arc<Rrset>>)> {
         if waiting.reset {
             self.cases.clear();
-            (self.seen, self.has_seen_all) = (0, false);
+            (self.seen, self.has_seen_all, self.skipped) = (0, false, 0);
         }
         for (key, Changed { rrset, at }) in waiting.changed {
             self.cases.insert(key, Case::new(rrset, Some(at)));
@@ -108,7 +110,7 @@ impl Memory {
                     Some(case) => case.in_round = true,
                     None => batch.push((key, Some(rrset))),
                 },
-                Item::End => self.end_round(),
+                Item::End { skipped } => self.end_round(skipped),
             }
         }
         let now = Instant::now();
@@ -119,8 +121,11 @@ impl Memory {
     }
 
     /// Forgets what the round did not come by: it is ours no more.
-    fn end_round(&mut self) {
-        self.cases.retain(|_, case| case.is_gone || std::mem::take(&mut case.in_round));
+    fn end_round(&mut self, skipped: usize) {
+        if skipped == 0 {
+            self.cases.retain(|_, case| case.is_gone || std::mem::take(&mut case.in_round));
+        }
+        self.skipped = skipped;
         self.has_seen_all = true;
         self.last_round = Some(now());
     }
@@ -214,7 +219,11 @@ impl Memory {
         }
         let waiting = self.cases.values().filter(|case| !case.is_gone).count();
         let others = rrsets.saturating_sub(waiting);
-        told.in_sync = if self.has_seen_all { others } else { self.seen.min(others) };
+        told.in_sync = if self.has_seen_all { others.saturating_sub(self.skipped) } else { self.seen.min(others) };
         told
     }
 }
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

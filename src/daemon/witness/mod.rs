@@ -24,6 +24,8 @@ use memory::{CONCURRENT, Looked, Memory, TOLD};
 
 /// From one question for the serial of a server that lags to the next.
 const SERIAL_WAIT: Duration = Duration::from_secs(5);
+/// And of one that does not.
+const SERIAL_AGE: Duration = Duration::from_mins(5);
 /// Lines about RRsets that one server may bring into the log at once; the status has more.
 const LOGGED_AT_ONCE: usize = 5;
 
@@ -68,8 +70,7 @@ impl Witness {
             let looks = u32::try_from(batch.len()).unwrap_or(u32::MAX);
             free = Instant::now() + Duration::from_secs(1) * looks / self.rate;
             let sights = self.sights(batch).await;
-            let is_due = self.serial_due(&memory).is_some_and(|due| due <= Instant::now());
-            if is_due || memory.asked_serial.is_none() || memory.needs_serial(&sights) {
+            if self.serial_due(&memory).is_some_and(|due| due <= Instant::now()) || memory.needs_serial(&sights) {
                 self.ask_serial(&mut memory).await;
             }
             let serials = self.serials(&memory);
@@ -108,10 +109,13 @@ impl Witness {
         }
     }
 
-    /// When the serial is to be asked for again: as long as it is another than the primary's.
+    /// When the serial is to be asked for: soon, as long as it is another than the primary's or nobody answers, and from
+    /// time to time otherwise, since a server may become one that speaks for the zone.
     fn serial_due(&self, memory: &Memory) -> Option<Instant> {
-        let (here, asked) = (memory.serial?, memory.asked_serial?);
-        (self.facts.borrow().serial != Some(here)).then(|| asked + SERIAL_WAIT)
+        self.through.server()?;
+        let Some(asked) = memory.asked_serial else { return Some(Instant::now()) };
+        let is_other = memory.serial.is_some() && self.facts.borrow().serial != memory.serial;
+        Some(asked + if is_other || memory.serial_error.is_some() { SERIAL_WAIT } else { SERIAL_AGE })
     }
 
     async fn ask_serial(&self, memory: &mut Memory) {
