@@ -19,6 +19,7 @@ pub(super) struct Follower {
     before: (u32, u32),
     last: u32,
     wanted: u32,
+    /// For how long it was waited in vain.
     waited: Duration,
     /// The primary's serial and its own, when it had followed all changes but the one to a large RRset.
     stumbled: Option<(u32, u32)>,
@@ -90,7 +91,7 @@ impl Follower {
 /// step is not waited for again.
 pub(super) async fn wait_for(zone: &Name, followers: &mut [Follower], wanted: u32, patience: Duration) {
     let started = Instant::now();
-    let mut awaited: Vec<_> = followers.iter().map(|follower| follower.waited < patience).collect();
+    let mut awaited: Vec<_> = followers.iter().map(|follower| follower.waited.is_zero()).collect();
     loop {
         for (follower, awaited) in followers.iter_mut().zip(&mut awaited) {
             follower.wanted = wanted;
@@ -130,8 +131,10 @@ pub(super) async fn wait_for_end(
     (wanted, records): (u32, usize),
     patience: Duration,
 ) {
-    wait_for(zone, followers, wanted, patience).await;
-    for follower in followers.iter_mut().filter(|follower| follower.has(wanted)) {
-        follower.refused = follower.stumbled.map(|then| (records, then));
+    // With those who took the large one, there is nothing to wait for.
+    for follower in followers.iter_mut() {
+        let Some(then) = follower.stumbled else { continue };
+        wait_for(zone, std::slice::from_mut(follower), wanted, patience).await;
+        follower.refused = follower.has(wanted).then_some((records, then));
     }
 }

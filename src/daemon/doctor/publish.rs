@@ -1,6 +1,6 @@
 //! The scratch names in the zone: whether they may come, what becomes of them there, and that they go.
 
-use crate::dns::{DnsError, Primary, Session, TsigProblem};
+use crate::dns::{DnsError, Primary, RefusedName, Session, TsigProblem};
 use crate::model::{Rdata, RecordType, Rrset, RrsetKey};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::update::NameUpdate;
@@ -49,11 +49,18 @@ impl Publisher {
 
     /// Sends one update; the server's code.
     async fn send(&self, update: NameUpdate) -> Result<Rcode, DnsError> {
-        match self.primary.push(&[update]).await {
-            Ok(pushed) => Ok(pushed.refused.first().map_or(Rcode::NOERROR, |refused| refused.rcode)),
-            Err(DnsError::Update { rcode, .. }) => Ok(rcode),
+        let refused = self.send_all(&[update]).await?;
+        Ok(refused.first().map_or(Rcode::NOERROR, |refused| refused.rcode))
+    }
+
+    /// Sends updates, in one message when the server takes it; what was refused.
+    async fn send_all(&self, updates: &[NameUpdate]) -> Result<Vec<RefusedName>, DnsError> {
+        let all = |rcode| updates.iter().map(|update| RefusedName { name: update.name.clone(), rcode }).collect();
+        match self.primary.push(updates).await {
+            Ok(pushed) => Ok(pushed.refused),
+            Err(DnsError::Update { rcode, .. }) => Ok(all(rcode)),
             // Knot says so of whatever its ACL does not let a key do. That the server knows the key was seen before.
-            Err(DnsError::Tsig { problem: TsigProblem::UnknownKey, .. }) => Ok(Rcode::REFUSED),
+            Err(DnsError::Tsig { problem: TsigProblem::UnknownKey, .. }) => Ok(all(Rcode::REFUSED)),
             Err(error) => Err(error),
         }
     }
@@ -61,10 +68,12 @@ impl Publisher {
     /// Publishes both names: what was refused, and what the zone holds that was not sent, or the other way round.
     pub(super) async fn publish(&mut self) -> Result<(Vec<Permission>, Vec<String>), DnsError> {
         let (mut refused, mut differences) = (Vec::new(), Vec::new());
-        for update in [self.scratch.publish_service(), self.scratch.publish_host()] {
-            let rcode = self.send(update.clone()).await?;
+        let updates = [self.scratch.publish_service(), self.scratch.publish_host()];
+        let said = self.send_all(&updates).await?;
+        for update in &updates {
             let of_name = update.changes.iter().filter(|change| change.key.name == update.name);
-            if rcode != Rcode::NOERROR {
+            if let Some(RefusedName { rcode, .. }) = said.iter().find(|refused| refused.name == update.name) {
+                let rcode = *rcode;
                 refused.extend(of_name.map(|change| Permission {
                     name: update.name.clone(),
                     record_type: change.key.record_type,

@@ -25,6 +25,8 @@ use crate::reconcile::owned;
 const DEFAULT_LIMIT: u16 = 100;
 /// A secondary that hears of a change has it within this; BIND waits 5 s between two NOTIFYs.
 const PATIENCE: Duration = Duration::from_secs(12);
+/// The same for a change soon after another one: who takes longer would be taken for one that refuses it.
+const LONG_PATIENCE: Duration = Duration::from_secs(20);
 
 type Tell<'a> = &'a (dyn Fn(String) + Sync);
 
@@ -234,7 +236,7 @@ impl<'a> Examination<'a> {
             self.findings.push(limit_of_primary(zone, [wanted, took, configured].map(usize::from), said));
         }
         let large = publisher.serial().await?;
-        followers::wait_for_large(zone, &mut self.followers, large, PATIENCE).await;
+        followers::wait_for_large(zone, &mut self.followers, large, LONG_PATIENCE).await;
         for server in self.files.resolvers(self.zone).iter().filter(|_| is_whole) {
             (self.tell)(format!("{zone}: looking up through {server}"));
             self.findings.extend(resolvers::look_up(zone, server, &publisher.scratch, took).await);
@@ -290,7 +292,7 @@ impl<'a> Examination<'a> {
             && let Ok(serial) = publisher.serial().await
         {
             let records = usize::from(publisher.services);
-            followers::wait_for_end(zone, &mut self.followers, (serial, records), PATIENCE).await;
+            followers::wait_for_end(zone, &mut self.followers, (serial, records), LONG_PATIENCE).await;
         }
         self.findings.extend(self.followers.iter().flat_map(|follower| follower.findings(zone, self.refresh)));
     }
