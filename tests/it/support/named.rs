@@ -390,6 +390,21 @@ impl Named {
         NameServer::log(self)
     }
 
+    /// Waits until it has read what was sent to it to the end: it then closes connections that the other side has closed.
+    pub(crate) fn wait_until_nobody_is_connected(&self) {
+        let port = format!(":{:04X}", self.address.port());
+        let is_open = |line: &str| {
+            let mut fields = line.split_whitespace().skip(1);
+            let (local, state) = (fields.next().unwrap_or_default(), fields.nth(1).unwrap_or_default());
+            local.ends_with(&port) && !matches!(state, "06" | "0A") // TIME_WAIT and LISTEN
+        };
+        let is_quiet = || {
+            let sockets = fs::read_to_string("/proc/net/tcp").unwrap();
+            (!sockets.lines().skip(1).any(is_open)).then_some(())
+        };
+        assert!(poll(START_LIMIT, is_quiet).is_some(), "somebody stays connected:\n{}", self.log());
+    }
+
     fn log_path(&self) -> PathBuf {
         self.directory.path().join("server.log")
     }
