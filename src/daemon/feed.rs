@@ -1,7 +1,9 @@
 //! What one server has to be asked, and what it should answer: from the zone's task to those who look.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -14,10 +16,23 @@ const MOST_OF_A_ROUND: usize = 4_096;
 /// An RRset that has changed.
 #[derive(Debug, Clone)]
 pub(super) struct Changed {
-    /// As it is at the primary; none when it is gone there.
-    pub(super) rrset: Option<Arc<Rrset>>,
-    /// When the change was read back at the primary.
+    /// What has become of it at the primary.
+    pub(super) after: After,
+    /// For how long caches may have what was there before, seconds.
+    pub(super) ttl: u32,
+    /// When the change had been read back at the primary.
     pub(super) at: Instant,
+}
+
+/// What has become of an RRset.
+#[derive(Debug, Clone)]
+pub(super) enum After {
+    /// It is there, and ours.
+    Here(Arc<Rrset>),
+    /// This of it is gone.
+    Gone(Arc<Rrset>),
+    /// It is there, and nobody's or somebody else's: no business of ours any more.
+    LetGo,
 }
 
 /// What is to be looked up through one server.
@@ -25,6 +40,7 @@ pub(super) struct Changed {
 pub(super) struct Feed {
     waiting: Mutex<Waiting>,
     bell: Notify,
+    closed: AtomicBool,
 }
 
 /// What waits.
@@ -97,6 +113,16 @@ impl Feed {
         }
     }
 
+    /// Nobody looks any more.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// Whether nobody shall look any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Returns when something waits.
     pub(super) async fn news(&self) {
         loop {
@@ -123,6 +149,10 @@ pub(super) struct Facts {
     pub(super) serial: Option<u32>,
     /// How many RRsets of ours there are.
     pub(super) rrsets: usize,
+    /// For how long a cache may say that something is not there, seconds.
+    pub(super) negative_ttl: u32,
+    /// In how long everything is looked up once; zero when only changes are.
+    pub(super) round: Duration,
 }
 
 /// Everybody who is fed.
@@ -169,10 +199,10 @@ mod tests {
     async fn older_word_of_what_changed_waits_no_more() {
         let feed = Feed::default();
         feed.go_on([(key("a"), set("old")), (key("b"), set("b"))], true);
-        feed.change([(key("a"), Changed { rrset: Some(set("new")), at: Instant::now() })]);
+        feed.change([(key("a"), Changed { after: After::Here(set("new")), ttl: 1, at: Instant::now() })]);
         feed.news().await;
         let waiting = feed.take(1);
-        assert_eq!(waiting.changed[&key("a")].rrset, Some(set("new")));
+        assert!(matches!(&waiting.changed[&key("a")].after, After::Here(new) if *new == set("new")));
         assert!(matches!(&waiting.round[0], Item::Rrset(found, _) if *found == key("b")));
         assert!(matches!(feed.take(9).round.pop_front(), Some(Item::End { skipped: 0 })));
     }
@@ -184,7 +214,7 @@ mod tests {
         let mut round = feed.take(usize::MAX).round;
         assert!(matches!(round.pop_back(), Some(Item::End { skipped: MOST_OF_A_ROUND })), "and it is told");
         assert_eq!(round.len(), MOST_OF_A_ROUND);
-        feed.change([(key("a"), Changed { rrset: None, at: Instant::now() })]);
+        feed.change([(key("a"), Changed { after: After::LetGo, ttl: 1, at: Instant::now() })]);
         feed.reset();
         feed.news().await;
         let waiting = feed.take(9);

@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::feed::{Changed, Facts, Feed, Feeds};
+use super::feed::{After, Changed, Facts, Feed, Feeds};
 use crate::model::{Name, Rrset, RrsetKey};
 use crate::reconcile::{Moved, Reconciler};
 
-/// Names are told in portions at most this often.
+/// RRsets are told in portions at most this often.
 const PORTION: Duration = Duration::from_millis(250);
 
 /// How fast everything is looked up.
@@ -21,13 +21,26 @@ const PORTION: Duration = Duration::from_millis(250);
 pub(super) struct Pace {
     /// Once in so long; none: only what has changed.
     pub(super) interval: Option<Duration>,
-    /// Names per second, at most.
+    /// RRsets per second, at most.
     pub(super) rate: NonZeroU32,
 }
 
 impl Pace {
+    /// From RRset to RRset at most so fast: a quarter slower than may be looked up, so that there is time for changes.
     fn fastest(self) -> Duration {
-        Duration::from_secs(1) / self.rate.get()
+        Duration::from_secs(1) * 5 / (self.rate.get() * 4)
+    }
+
+    /// From RRset to RRset, when there are so many.
+    fn of_a_round(self, interval: Duration, rrsets: usize) -> Duration {
+        (interval / u32::try_from(rrsets).unwrap_or(u32::MAX).max(1)).max(self.fastest())
+    }
+
+    /// In how long everything is looked up; zero when only changes are.
+    fn round(self, rrsets: usize) -> Duration {
+        let Some(interval) = self.interval else { return Duration::ZERO };
+        let rrsets = u32::try_from(rrsets).unwrap_or(u32::MAX).max(1);
+        interval.max(self.of_a_round(interval, rrsets as usize).saturating_mul(rrsets))
     }
 }
 
@@ -40,40 +53,49 @@ pub(super) struct Herald {
     left: Vec<Name>,
     /// When the round began. None before the first.
     began: Option<Instant>,
-    /// Time from name to name in this round.
+    /// Time from RRset to RRset in this round.
     each: Duration,
-    /// Until when names have been told.
-    told: Instant,
+    /// When the next is due.
+    due: Instant,
 }
 
 impl Herald {
     /// Has told nothing yet.
     pub(super) fn new(feeds: Arc<Feeds>, facts: watch::Sender<Facts>, pace: Pace) -> Self {
-        Self { feeds, facts, pace, left: Vec::new(), began: None, each: PORTION, told: Instant::now() }
+        Self { feeds, facts, pace, left: Vec::new(), began: None, each: PORTION, due: Instant::now() }
     }
 
-    /// Tells what has changed since the last time.
+    /// Tells what has changed since the last time. When it is too much to be told one by one, everything begins anew, and
+    /// what went is not followed.
     pub(super) fn tell(&mut self, reconciler: &mut Reconciler) {
         let Moved { rrsets, too_many, growth } = reconciler.take_moved();
-        let serial = Some(reconciler.live().serial());
         let starts_over = self.began.is_none() || too_many;
         if starts_over {
             self.feeds.each(Feed::reset);
             self.begin(reconciler, self.pace.fastest());
         }
+        let serial = Some(reconciler.live().serial());
+        let negative_ttl = reconciler.live().negative_ttl().unwrap_or(0);
         self.facts.send_if_modified(|facts| {
             let growth = if starts_over { 0 } else { growth }; // what begins has been counted
-            let is_other = facts.serial != serial || growth != 0;
-            (facts.serial, facts.rrsets) = (serial, facts.rrsets.saturating_add_signed(growth));
+            let rrsets = facts.rrsets.saturating_add_signed(growth);
+            let new = Facts { serial, rrsets, negative_ttl, round: self.pace.round(rrsets) };
+            let is_other = *facts != new;
+            *facts = new;
             is_other
         });
         if rrsets.is_empty() || too_many {
             return;
         }
         let at = Instant::now();
-        let changed = |key: RrsetKey| {
-            let rrset = reconciler.ours_at(&key.name).find(|set| set.record_type() == key.record_type).map(Arc::new);
-            (key, Changed { rrset, at })
+        let changed = |(key, before): (RrsetKey, Option<Rrset>)| {
+            let here = reconciler.ours_at(&key.name).find(|set| set.record_type() == key.record_type);
+            let ttl = before.as_ref().map_or(0, |set| set.ttl).max(here.as_ref().map_or(0, |set| set.ttl));
+            let after = match here {
+                Some(here) => After::Here(Arc::new(here)),
+                None => gone(reconciler, &key, before.as_ref()),
+            };
+            (key, Changed { after, ttl: ttl.max(negative_ttl), at })
         };
         let changes: Vec<_> = rrsets.into_iter().map(changed).collect();
         self.feeds.each(|feed| feed.change(changes.iter().cloned()));
@@ -90,12 +112,15 @@ impl Herald {
         self.left = reconciler.ours().cloned().collect();
         let rrsets = reconciler.count_ours();
         self.facts.send_modify(|facts| facts.rrsets = rrsets);
-        (self.each, self.told) = (each, Instant::now());
-        self.began = Some(self.told);
+        (self.each, self.due) = (each, Instant::now());
+        self.began = Some(self.due);
+        if self.left.is_empty() {
+            self.feeds.each(|feed| feed.go_on([], true));
+        }
         self.go_on(reconciler);
     }
 
-    /// Tells the names that are due.
+    /// Tells what is due.
     pub(super) fn go_on(&mut self, reconciler: &Reconciler) {
         let now = Instant::now();
         if self.next().is_none_or(|next| next > now) {
@@ -103,19 +128,18 @@ impl Herald {
         }
         if self.left.is_empty() {
             let Some(interval) = self.pace.interval else { return };
-            // A little faster than needed: the next round begins on time.
-            let names = u32::try_from(reconciler.owned_names() + 1).unwrap_or(u32::MAX);
-            return self.begin(reconciler, (interval / names).max(self.pace.fastest()));
+            let rrsets = self.facts.borrow().rrsets;
+            return self.begin(reconciler, self.pace.of_a_round(interval, rrsets));
         }
-        let due = (now - self.told).as_nanos() / self.each.as_nanos().max(1) + 1;
-        let due = usize::try_from(due).unwrap_or(usize::MAX);
-        let names = self.left.split_off(self.left.len().saturating_sub(due));
         let mut rrsets = Vec::new();
-        for name in &names {
+        while self.due <= now
+            && let Some(name) = self.left.pop()
+        {
+            let before = rrsets.len();
             let keyed = |set: Rrset| (RrsetKey::new(name.clone(), set.record_type()), Arc::new(set));
-            rrsets.extend(reconciler.ours_at(name).map(keyed));
+            rrsets.extend(reconciler.ours_at(&name).map(keyed));
+            self.due += self.each * u32::try_from(rrsets.len() - before).unwrap_or(1);
         }
-        self.told = now;
         self.feeds.each(|feed| feed.go_on(rrsets.iter().cloned(), self.left.is_empty()));
     }
 
@@ -123,8 +147,16 @@ impl Herald {
     pub(super) fn next(&self) -> Option<Instant> {
         let began = self.began?;
         if self.left.is_empty() {
-            return self.pace.interval.map(|interval| (began + interval).max(self.told));
+            return self.pace.interval.map(|interval| (began + interval).max(self.due));
         }
-        Some(self.told + self.each.max(PORTION))
+        // In portions, of which the first comes at once.
+        if self.due == began { Some(self.due) } else { Some(self.due + PORTION) }
     }
+}
+
+/// What is gone of an RRset that is ours no more. What somebody else has there meanwhile, or was left there, stays.
+fn gone(reconciler: &Reconciler, key: &RrsetKey, before: Option<&Rrset>) -> After {
+    let live = reconciler.live().rrset(&key.name, key.record_type);
+    let gone = before.and_then(|before| Rrset::new(before.ttl, before.minus(live.as_ref()).cloned()));
+    gone.map_or(After::LetGo, |gone| After::Gone(Arc::new(gone)))
 }

@@ -54,12 +54,20 @@ impl std::str::FromStr for Through {
 }
 
 /// Everybody through whom a zone is verified.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verifiers {
     /// Those who can be asked, each once, in the configuration's order.
     pub asked: Vec<Arc<Through>>,
     /// Secondaries that cannot, with their names and why.
     pub lost: Vec<(String, String)>,
+    /// Whether it is known who the secondaries are, if anybody asks for them.
+    pub knows_secondaries: bool,
+}
+
+impl Default for Verifiers {
+    fn default() -> Self {
+        Self { asked: Vec::new(), lost: Vec::new(), knows_secondaries: true }
+    }
 }
 
 /// Finds them. Whom "secondaries" stands for, the primary is asked: nobody else knows better.
@@ -78,7 +86,10 @@ pub async fn verifiers(zone: &ZoneConfig) -> Verifiers {
                         }
                     }
                 }
-                Err(why) => verifiers.lost.push(("secondaries".to_owned(), why)),
+                Err(why) => {
+                    verifiers.knows_secondaries = false;
+                    verifiers.lost.push(("secondaries".to_owned(), why));
+                }
             },
         }
     }

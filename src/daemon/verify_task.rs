@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -44,7 +45,7 @@ struct Witnesses {
 impl VerifyTask {
     /// Runs until told to stop.
     pub(super) async fn run(self) {
-        let mut witnesses = Witnesses::default();
+        let (mut witnesses, last_lag) = (Witnesses::default(), Arc::default());
         let mut stop = self.stop.clone();
         let follows = self.zone.verify.contains(&VerifyThrough::Secondaries);
         loop {
@@ -53,7 +54,7 @@ impl VerifyTask {
                 _ = stop.wait_for(|&stop| stop) => break,
                 who = verifiers(&self.zone) => who,
             };
-            self.follow(&who, &mut witnesses);
+            self.follow(&who, &mut witnesses, &last_lag);
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => break,
@@ -66,20 +67,21 @@ impl VerifyTask {
     }
 
     /// Starts and ends witnesses. While nobody says who the secondaries are, those that are known go on.
-    fn follow(&self, who: &Verifiers, witnesses: &mut Witnesses) {
+    fn follow(&self, who: &Verifiers, witnesses: &mut Witnesses, last_lag: &Arc<AtomicU64>) {
         let mut is_new = false;
         for through in &who.asked {
             if !witnesses.by_server.contains_key(through) {
                 let feed = self.feeds.add();
-                let witness = self.witness(through, &feed);
+                let witness = self.witness(through, &feed, last_lag);
                 let handle = witnesses.tasks.spawn(witness.run());
                 witnesses.by_server.insert(Arc::clone(through), (feed, handle));
                 is_new = true;
             }
         }
-        if who.lost.is_empty() {
+        if who.knows_secondaries {
             let gone = witnesses.by_server.extract_if(.., |through, _| !who.asked.contains(through));
             for (through, (feed, handle)) in gone.collect::<Vec<_>>() {
+                feed.close();
                 handle.abort();
                 self.feeds.remove(&feed);
                 self.forget(&through.label());
@@ -91,7 +93,7 @@ impl VerifyTask {
         }
     }
 
-    fn witness(&self, through: &Arc<Through>, feed: &Arc<Feed>) -> Witness {
+    fn witness(&self, through: &Arc<Through>, feed: &Arc<Feed>, last_lag: &Arc<AtomicU64>) -> Witness {
         Witness {
             index: self.index,
             zone: self.zone.name.clone(),
@@ -100,6 +102,7 @@ impl VerifyTask {
             facts: self.facts.clone(),
             rate: self.zone.verify_rate.get(),
             metrics: Arc::clone(&self.metrics),
+            last_lag: Arc::clone(last_lag),
             status: Arc::clone(&self.status),
             stop: self.stop.clone(),
         }

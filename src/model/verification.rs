@@ -51,7 +51,10 @@ impl fmt::Display for State {
 pub struct VerificationStatus {
     /// RRsets of ours that are looked up.
     pub rrsets: usize,
-    /// When a round over all of them ended last, seconds since 1970.
+    /// In how long everything is looked up once, as the daemon means to; 0: only what changes.
+    #[serde(default)]
+    pub round_seconds: u64,
+    /// When a round over all of them ended last, at the server that was the fastest, seconds since 1970.
     pub last_round: Option<u64>,
     /// Every server, in the configuration's order; secondaries of the zone after the others.
     pub servers: Vec<ServerStatus>,

@@ -63,6 +63,12 @@ impl Zone {
         self.rrset(&self.origin, RecordType::SOA)?.rdatas().first()?.soa_expire()
     }
 
+    /// For how long a cache may say that something is not in the zone, seconds (RFC 2308 section 5).
+    pub fn negative_ttl(&self) -> Option<u32> {
+        let soa = self.rrset(&self.origin, RecordType::SOA)?;
+        Some(soa.rdatas().first()?.soa_minimum()?.min(soa.ttl))
+    }
+
     /// The servers that the NS set at the apex names, the primary mostly among them.
     pub fn name_servers(&self) -> Vec<NameServer> {
         let named = self.rrset(&self.origin, RecordType::NS);

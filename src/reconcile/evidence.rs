@@ -9,8 +9,10 @@
 //!   another answer ─┬─ authoritative ─┬─ serial behind ─────────▶ stale: a secondary that lags
 //!                   │                 └─ else ──────────────────▶ wrong
 //!                   └─ from a cache ──┬─ until it must be gone ─▶ stale: says when
-//!                                     └─ after that ────────────▶ wrong, unless some secondary lags
+//!                                     └─ after that ────────────▶ wrong
 //! ```
+//! Until when a cache must have let go of what was there before: one TTL after the change, or after some server of the
+//! zone still gave it. Of several caches behind one address each may have asked at another moment before that.
 
 use std::fmt::Write as _;
 
@@ -19,8 +21,9 @@ use crate::model::{Rdata, RecordType, Rrset, Serial, State};
 use crate::protocol::lookup::{Emptiness, Verdict};
 use crate::protocol::wire::RawRecord;
 
-/// Seconds by which a cache may be late in letting go: caches count whole seconds, and so do we.
-const SLACK: u64 = 2;
+/// Seconds by which a cache may be late in letting go: caches count whole seconds, and so do we; and a secondary that
+/// hears of a change some seconds later (BIND waits five between two NOTIFYs) may have been asked meanwhile.
+const SLACK: u64 = 15;
 /// Records that a reason tells; the others it counts.
 const TOLD: usize = 3;
 
@@ -105,8 +108,9 @@ pub struct Serials {
     pub primary: Option<u32>,
     /// At the server that was asked; none when it does not say.
     pub here: Option<u32>,
-    /// Whether some server of the zone is behind the primary: a cache may have asked that one.
-    pub some_lag: bool,
+    /// When some server of the zone was last known to be behind the primary, seconds since 1970: a cache may have asked
+    /// that one then.
+    pub last_lag: Option<u64>,
 }
 
 impl Serials {
@@ -114,31 +118,57 @@ impl Serials {
     pub fn behind(&self) -> Option<u32> {
         Serial(self.primary?).ahead_of(Serial(self.here?))
     }
+
+    /// Whether the server has a newer zone than we know of: then what it says may be the next thing that we hear.
+    pub fn is_ahead(&self) -> bool {
+        let ahead = self.here.zip(self.primary).and_then(|(here, primary)| Serial(here).ahead_of(Serial(primary)));
+        ahead.is_some()
+    }
+}
+
+/// What shall be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expectation {
+    /// Exactly this.
+    Exactly(Rrset),
+    /// None of this any more. What others publish there is their business.
+    NoneOf(Rrset),
 }
 
 /// How one RRset stands at one server, look after look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// What shall be there; nothing when it is to be gone.
-    expected: Option<Rrset>,
+    expected: Expectation,
+    /// For how long a cache may have what was there before, seconds: its TTL, or the zone's negative TTL.
+    ttl: u32,
+    /// When it became so.
+    changed: u64,
     state: Option<State>,
     since: u64,
-    /// Until when a cache may have what was there before. Set at the first look that finds it; of several caches behind
-    /// one address each may have asked at another time, within one TTL before the change.
-    bound: Option<u64>,
     clears: Option<u64>,
     reason: String,
 }
 
 impl Track {
-    /// Not looked at yet. What shall be there has been there since `since`, in seconds since 1970.
-    pub fn new(expected: Option<Rrset>, since: u64) -> Self {
-        Self { expected, state: None, since, bound: None, clears: None, reason: String::new() }
+    /// Not looked at yet. It became what shall be there at `changed`, in seconds since 1970, and what was there before
+    /// may be in caches for `ttl` more seconds.
+    pub fn new(expected: Expectation, ttl: u32, changed: u64) -> Self {
+        Self { expected, ttl, changed, state: None, since: changed, clears: None, reason: String::new() }
     }
 
-    /// What shall be there.
-    pub fn expected(&self) -> impl Iterator<Item = &Rdata> {
-        self.expected.iter().flat_map(Rrset::rdatas)
+    /// Whether nothing of it shall be there any more.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.expected, Expectation::NoneOf(_))
+    }
+
+    /// Whether no cache can have what was there before, at `now` seconds since 1970.
+    pub fn is_over(&self, now: u64) -> bool {
+        now > self.changed + u64::from(self.ttl) + SLACK
+    }
+
+    /// Whether what was seen is as it shall be.
+    pub fn is_met_by(&self, sight: &Sight) -> bool {
+        matches!(sight, Sight::Answer { rdatas, .. } if difference(&self.expected, rdatas).is_none())
     }
 
     /// How it stood at the last look.
@@ -165,24 +195,20 @@ impl Track {
     /// Takes in another look, at `now` seconds since 1970.
     pub fn take(&mut self, sight: &Sight, serials: Serials, now: u64) -> State {
         let (state, clears, reason) = self.judge(sight, serials, now);
-        if state == State::InSync {
-            self.bound = None;
-            if self.state != Some(State::InSync) {
-                self.since = now;
-            }
-        } else if self.state == Some(State::InSync) {
+        let (is_good, was_good) = (state == State::InSync, self.state == Some(State::InSync));
+        if is_good != was_good && (is_good || self.state.is_some()) {
             self.since = now;
         }
         (self.state, self.clears, self.reason) = (Some(state), clears, reason);
         state
     }
 
-    fn judge(&mut self, sight: &Sight, serials: Serials, now: u64) -> (State, Option<u64>, String) {
+    fn judge(&self, sight: &Sight, serials: Serials, now: u64) -> (State, Option<u64>, String) {
         let (rdatas, emptiness, authoritative, lasts) = match sight {
             Sight::Nothing(why) => return (State::Unknown, None, why.clone()),
             Sight::Answer { rdatas, emptiness, authoritative, lasts } => (rdatas, emptiness, *authoritative, *lasts),
         };
-        let Some(mut seen) = difference(self.expected.as_ref(), rdatas) else {
+        let Some(mut seen) = difference(&self.expected, rdatas) else {
             return (State::InSync, None, String::new());
         };
         if let Some(why) = emptiness.filter(|_| rdatas.is_empty()) {
@@ -203,24 +229,22 @@ impl Track {
             return (State::Wrong, None, format!("from neither the zone nor a cache (a lame server); {seen}"));
         };
         let clears = now + u64::from(lasts);
-        let ttl = self.expected.as_ref().map_or(0, |expected| expected.ttl);
-        let bound = *self.bound.get_or_insert(clears.max(self.since + u64::from(ttl)));
-        if clears <= bound + SLACK {
+        let asked_at_the_latest = serials.last_lag.map_or(self.changed, |lag| lag.max(self.changed));
+        if clears <= asked_at_the_latest + u64::from(self.ttl) + SLACK {
             return (State::Stale, Some(clears), format!("from a cache that lets go of it within {lasts} s; {seen}"));
-        }
-        if serials.some_lag {
-            let why =
-                format!("from a cache that asked again, maybe a secondary that is behind; {lasts} s more; {seen}");
-            return (State::Stale, Some(clears), why);
         }
         (State::Wrong, None, format!("from a cache that should have let go of it; whom does it ask? {seen}"))
     }
 }
 
 /// In which way what was found is not what shall be; none when it is.
-fn difference(expected: Option<&Rrset>, found: &[Rdata]) -> Option<String> {
-    let Some(expected) = expected else {
-        return (!found.is_empty()).then(|| format!("still there: {}", list(found)));
+fn difference(expected: &Expectation, found: &[Rdata]) -> Option<String> {
+    let expected = match expected {
+        Expectation::Exactly(expected) => expected,
+        Expectation::NoneOf(gone) => {
+            let left: Vec<_> = found.iter().filter(|rdata| gone.contains(rdata)).cloned().collect();
+            return (!left.is_empty()).then(|| format!("still there: {}", list(&left)));
+        }
     };
     let (standing, Comparison { missing, extra, different }) = compare(expected, found);
     if standing == Standing::InSync {

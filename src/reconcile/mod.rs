@@ -22,7 +22,7 @@ mod verdict;
 
 pub use aside::SetAside;
 pub use desired::{Desired, ZonePolicy, desired, published, records_of};
-pub use evidence::{Serials, Sight, Track};
+pub use evidence::{Expectation, Serials, Sight, Track};
 pub use guard::{Guarded, Held, HoldReason, MIN_OWNED_RECORDS, MissingSource, PlanId, guard, losing_names};
 pub use moved::Moved;
 pub use obstacle::{Conflict, Obstacle};

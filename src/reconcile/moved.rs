@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ownership::{self, Ownership};
-use crate::model::{Name, OwnerId, Record, RecordType, RrsetKey, Zone};
+use crate::model::{Marker, Name, OwnerId, Record, RecordType, Rrset, RrsetKey, Zone};
 
 /// More than this many RRsets are not told one by one: looking at everything is then as good.
 const MOST: usize = 10_000;
@@ -11,8 +11,8 @@ const MOST: usize = 10_000;
 /// RRsets of ours that changed, came or went.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Moved {
-    /// Which; without [`too_many`](Self::too_many) all of them.
-    pub rrsets: BTreeSet<RrsetKey>,
+    /// Which, with what was ours there at first; without [`too_many`](Self::too_many) all of them.
+    pub rrsets: BTreeMap<RrsetKey, Option<Rrset>>,
     /// There were more than are told.
     pub too_many: bool,
     /// By how many RRsets of ours the zone grew, as far as they are told.
@@ -38,12 +38,17 @@ impl Moved {
             self.overflow();
             return;
         }
-        let mut touched: BTreeMap<&Name, BTreeSet<RecordType>> = BTreeMap::new();
+        let mut touched: BTreeMap<Name, BTreeSet<RecordType>> = BTreeMap::new();
         for Record { name, rdata, .. } in records {
-            touched.entry(name).or_default().insert(rdata.record_type());
+            touched.entry(name.clone()).or_default().insert(rdata.record_type());
+            // A marker that comes or goes makes other records ours, or nobody's.
+            if let Some(marked) = Marker::marked_name(name) {
+                let types = types_at(owner, zone, &marked);
+                touched.entry(marked).or_default().extend(types);
+            }
         }
         for (name, types) in touched {
-            let ours = types_at(owner, zone, name);
+            let ours = types_at(owner, zone, &name);
             for record_type in types.intersection(&ours) {
                 self.see(zone, version, RrsetKey::new(name.clone(), *record_type));
             }
@@ -52,21 +57,25 @@ impl Moved {
     }
 
     fn see(&mut self, zone: &Zone, version: Version, key: RrsetKey) {
-        let is_there = zone.at(&key.name).is_some_and(|sets| sets.contains(key.record_type));
+        let there = zone.rrset(&key.name, key.record_type);
         match version {
-            Version::Before => self.growth -= isize::from(is_there),
-            Version::After => self.growth += isize::from(is_there),
+            Version::Before => self.growth -= isize::from(there.is_some()),
+            Version::After => self.growth += isize::from(there.is_some()),
         }
-        self.rrsets.insert(key);
+        self.rrsets.entry(key).or_insert(there.filter(|_| version == Version::Before));
     }
 
     /// Notes what differs between a zone and the one that was known before.
     pub(super) fn note_replaced(&mut self, owner: &OwnerId, before: &Zone, after: &Zone) {
         for (zone, other, version) in [(before, after, Version::Before), (after, before, Version::After)] {
-            for name in zone.unmarked_names().filter(|name| zone.at(name) != other.at(name)) {
-                let differs =
-                    |record_type: &RecordType| before.rrset(name, *record_type) != after.rrset(name, *record_type);
-                for record_type in types_at(owner, zone, name).into_iter().filter(differs) {
+            let is_other =
+                |name: &&Name| zone.at(name) != other.at(name) || zone.marker_of(name) != other.marker_of(name);
+            for name in zone.unmarked_names().filter(is_other) {
+                let (here, there) = (types_at(owner, zone, name), types_at(owner, other, name));
+                let differs = |record_type: &RecordType| {
+                    !there.contains(record_type) || before.rrset(name, *record_type) != after.rrset(name, *record_type)
+                };
+                for record_type in here.iter().copied().filter(differs) {
                     self.see(zone, version, RrsetKey::new(name.clone(), record_type));
                 }
             }

@@ -46,7 +46,7 @@ fn moved(before: &[Record], after: &[Record]) -> (Vec<String>, isize) {
     compared.note_replaced(&owner(), &old, &new);
     assert_eq!(told, compared);
     assert!(!told.too_many);
-    (told.rrsets.iter().map(|key| format!("{} {}", key.name, key.record_type)).collect(), told.growth)
+    (told.rrsets.keys().map(|key| format!("{} {}", key.name, key.record_type)).collect(), told.growth)
 }
 
 #[test]
@@ -56,15 +56,33 @@ fn what_is_ours_before_or_after_moves_and_nothing_else() {
     assert_eq!(came, (vec!["a.internal.local. A".to_owned()], 1));
     assert_eq!(moved(&[mine(), address("a", 1)], &[mine(), address("a", 2)]), (came.0.clone(), 0));
     assert_eq!(moved(&[mine(), address("a", 1)], &[]), (came.0.clone(), -1));
-    assert_eq!(moved(&[mine(), address("a", 1)], &[mine()]), (came.0, -1), "somebody took it away");
+    assert_eq!(moved(&[mine(), address("a", 1)], &[mine()]), (came.0.clone(), -1), "somebody took it away");
+    let came = came.0;
     assert_eq!(moved(&[], &[marker("a", "you", RecordType::A), address("a", 1)]), (vec![], 0));
     assert_eq!(moved(&[], &[address("a", 1)]), (vec![], 0));
+    assert_eq!(moved(&[mine(), address("a", 1)], &[address("a", 1)]), (came.clone(), -1), "released");
+    assert_eq!(moved(&[address("a", 1)], &[mine(), address("a", 1)]), (came, 1), "adopted");
     let text = record(&name("a"), Rdata::txt(["t"]));
     assert_eq!(
         moved(&[mine(), address("a", 1)], &[mine(), address("a", 1), text]),
         (vec![], 0),
         "a type of somebody else"
     );
+}
+
+#[test]
+fn what_was_there_at_first_is_told() {
+    let mine = || marker("a", "me", RecordType::A);
+    let versions = [1, 2, 3].map(|last| zone(&[mine(), address("a", last)]));
+    let mut told = Moved::default();
+    for (step, pair) in versions.windows(2).enumerate() {
+        let records = [address("a", 1), address("a", 2), address("a", 3)];
+        let records: Vec<_> = records[step..=step + 1].iter().collect();
+        told.note(&owner(), &pair[0], Version::Before, &records);
+        told.note(&owner(), &pair[1], Version::After, &records);
+    }
+    let first = told.rrsets.values().next().unwrap().as_ref().unwrap();
+    assert_eq!(first.rdatas(), [Rdata::a([192, 0, 2, 1].into())]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::through::Through;
 use super::servers::Servers;
 use crate::model::{Name, Rdata, RecordType, Rrset, RrsetKey, State};
 use crate::protocol::lookup::Verdict;
-use crate::reconcile::{Check, Comparison, Sight, Standing, Track, compare};
+use crate::reconcile::{Check, Comparison, Expectation, Sight, Standing, Track, compare};
 
 /// Look-ups under way at once.
 const CONCURRENT: usize = 32;
@@ -151,7 +151,8 @@ fn judge(check: &mut Check, rrset: &Rrset, sight: &Sight, server: &Through, serv
     let Sight::Answer { rdatas, .. } = sight else { return };
     let rdatas: Vec<Rdata> = rdatas.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect();
     (check.verdict, check.comparison) = compare(rrset, &rdatas);
-    let mut track = Track::new(Some(rrset.clone()), 0);
+    // One look cannot tell a cache that is late from one that is not: it is taken at its word.
+    let mut track = Track::new(Expectation::Exactly(rrset.clone()), u32::MAX, 0);
     check.state = track.take(sight, servers.serials(server, &check.name), 0);
     check.clears_within = track.clears();
     check.explanation = Some(track.reason().to_owned()).filter(|_| check.state != State::InSync);

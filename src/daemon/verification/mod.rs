@@ -108,7 +108,7 @@ async fn who(config: &Config, instead: &[Through]) -> Vec<(Name, Verifiers)> {
     if instead.is_empty() {
         return of_every_zone(config).await;
     }
-    let asked = Verifiers { asked: instead.iter().cloned().map(Arc::new).collect(), lost: Vec::new() };
+    let asked = Verifiers { asked: instead.iter().cloned().map(Arc::new).collect(), ..Verifiers::default() };
     config.zones.iter().map(|zone| (zone.name.clone(), asked.clone())).collect()
 }
 

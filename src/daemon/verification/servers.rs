@@ -72,10 +72,6 @@ impl Servers {
         let Some((zone, primary)) = around else { return Serials::default() };
         let of_zone = || self.versions.iter().filter(|version| version.zone == *zone && version.authoritative);
         let here = of_zone().find(|version| Some(&version.server) == through.server());
-        Serials {
-            primary: *primary,
-            here: here.and_then(|version| version.serial),
-            some_lag: of_zone().any(|version| version.behind.is_some()),
-        }
+        Serials { primary: *primary, here: here.and_then(|version| version.serial), last_lag: None }
     }
 }

@@ -1,4 +1,4 @@
-//! What a witness remembers: what is not as it shall be, and counts.
+//! What a witness remembers: what is not as it shall be, when to look at it again, and counts.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::feed::{Changed, Item, Waiting};
-use super::super::zone_task::now;
-use crate::model::{Rdata, Rrset, RrsetKey, ServerStatus, State, Unverified};
-use crate::reconcile::{Serials, Sight, Track};
+use super::super::feed::{After, Changed, Item, Waiting};
+use crate::model::{Rrset, RrsetKey, ServerStatus, State, Unverified};
+use crate::reconcile::{Expectation, Serials, Sight, Track};
 
-/// Look-ups under way at once.
-pub(super) const CONCURRENT: usize = 32;
 /// Waits between two looks at what does not show yet: the first, and the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(20);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How often what may come of a race is looked at again before it is believed, with the waits above: more than a second.
+const DOUBTS: u8 = 6;
 /// What is not as it shall be for so many seconds is logged.
 const LOGGED_AFTER: u64 = 30;
+/// Seconds for which a server is asked whether it still has what went.
+const GONE_FOR: u64 = 86_400;
 /// What the status tells of what is not in sync.
 pub(super) const TOLD: usize = 100;
 
@@ -26,6 +27,10 @@ pub(super) const TOLD: usize = 100;
 #[derive(Default)]
 pub(super) struct Memory {
     cases: BTreeMap<RrsetKey, Case>,
+    /// Of all cases that are not being looked at, the next first.
+    queue: BTreeSet<(Instant, RrsetKey)>,
+    /// What is due in the round.
+    round: Vec<(RrsetKey, Arc<Rrset>)>,
     /// RRsets that were seen as they shall be since the beginning, until the first round is over.
     seen: usize,
     has_seen_all: bool,
@@ -35,6 +40,8 @@ pub(super) struct Memory {
     last_answer: Option<u64>,
     pub(super) last_round: Option<u64>,
     propagation: Option<Duration>,
+    /// For how long a cache may say that something is not in the zone, seconds.
+    pub(super) negative_ttl: u32,
     pub(super) serial: Option<u32>,
     pub(super) serial_error: Option<String>,
     pub(super) asked_serial: Option<Instant>,
@@ -43,22 +50,28 @@ pub(super) struct Memory {
 /// An RRset that is looked at until it is as it shall be.
 struct Case {
     track: Track,
-    /// Whether it is to be gone.
-    is_gone: bool,
     /// When it changed, as long as the change was not seen.
     changed: Option<Instant>,
-    next: Instant,
+    /// When it is looked at again; none while it is being looked at.
+    next: Option<Instant>,
     wait: Duration,
+    doubts: u8,
     /// Whether the round came by.
     in_round: bool,
     is_logged: bool,
 }
 
+/// A look-up to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) key: RrsetKey,
+    /// As the round has it; none of a case, which knows better.
+    pub(super) rrset: Option<Arc<Rrset>>,
+}
+
 /// One look-up that was made.
 pub(super) struct Looked {
-    pub(super) key: RrsetKey,
-    /// As the round has it; a case knows better.
-    pub(super) rrset: Option<Arc<Rrset>>,
+    pub(super) look: Look,
     pub(super) sight: Sight,
     pub(super) at: Instant,
     /// How long the look-up took.
@@ -66,127 +79,183 @@ pub(super) struct Looked {
 }
 
 /// What became of a look-up.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Taken {
-    pub(super) state: State,
+    /// None: it may come of a race, and is looked at again.
+    pub(super) state: Option<State>,
     /// How long a change took until this look-up saw it.
     pub(super) propagation: Option<Duration>,
     /// Whether it is as it shall be, and was logged not to be.
     pub(super) is_mended: bool,
-}
-
-impl Case {
-    fn new(rrset: Option<Arc<Rrset>>, changed: Option<Instant>) -> Self {
-        Self {
-            is_gone: rrset.is_none(),
-            track: Track::new(rrset.map(Arc::unwrap_or_clone), now()),
-            changed,
-            next: Instant::now(),
-            wait: Duration::ZERO,
-            in_round: true,
-            is_logged: false,
-        }
-    }
+    /// What is to be logged now: it has not been as it shall be for some time.
+    pub(super) is_late: Option<String>,
 }
 
 impl Memory {
-    /// When something is to be looked at again.
-    pub(super) fn next_look(&self) -> Option<Instant> {
-        self.cases.values().map(|case| case.next).min()
-    }
-
-    /// What to look up now: the round, and what is due of the cases, the longest waiting first.
-    pub(super) fn batch(&mut self, waiting: Waiting) -> Vec<(RrsetKey, Option<Arc<Rrset>>)> {
+    /// Takes in what has come.
+    pub(super) fn hear(&mut self, waiting: Waiting, wall: u64) {
         if waiting.reset {
             self.cases.clear();
+            self.queue.clear();
+            self.round.clear();
             (self.seen, self.has_seen_all, self.skipped) = (0, false, 0);
         }
-        for (key, Changed { rrset, at }) in waiting.changed {
-            self.cases.insert(key, Case::new(rrset, Some(at)));
+        for (key, Changed { after, ttl, at }) in waiting.changed {
+            self.round.retain(|(other, _)| *other != key);
+            let expected = match after {
+                After::Here(rrset) => Expectation::Exactly(Arc::unwrap_or_clone(rrset)),
+                After::Gone(rrset) => Expectation::NoneOf(Arc::unwrap_or_clone(rrset)),
+                After::LetGo => {
+                    self.forget(&key);
+                    continue;
+                }
+            };
+            self.put(key, Case::new(Track::new(expected, ttl, wall), Some(at)));
         }
-        let mut batch = Vec::new();
         for item in waiting.round {
             match item {
                 Item::Rrset(key, rrset) => match self.cases.get_mut(&key) {
                     Some(case) => case.in_round = true,
-                    None => batch.push((key, Some(rrset))),
+                    None => self.round.push((key, rrset)),
                 },
-                Item::End { skipped } => self.end_round(skipped),
+                Item::End { skipped } => self.end_round(skipped, wall),
             }
         }
-        let now = Instant::now();
-        let mut due: Vec<_> = self.cases.iter().filter(|(_, case)| case.next <= now).collect();
-        due.sort_unstable_by_key(|(_, case)| case.next);
-        batch.extend(due.into_iter().take(CONCURRENT).map(|(key, _)| (key.clone(), None)));
-        batch
     }
 
-    /// Forgets what the round did not come by: it is ours no more.
-    fn end_round(&mut self, skipped: usize) {
-        if skipped == 0 {
-            self.cases.retain(|_, case| case.is_gone || std::mem::take(&mut case.in_round));
+    /// Forgets what the round did not come by: it is ours no more. What went is followed for a day.
+    fn end_round(&mut self, skipped: usize, wall: u64) {
+        let is_over = |case: &mut Case| {
+            let is_old = wall.saturating_sub(case.track.since()) > GONE_FOR;
+            if case.track.is_gone() { is_old } else { skipped == 0 && !std::mem::take(&mut case.in_round) }
+        };
+        for (key, case) in self.cases.extract_if(.., |_, case| is_over(case)) {
+            if let Some(next) = case.next {
+                self.queue.remove(&(next, key));
+            }
         }
         self.skipped = skipped;
         self.has_seen_all = true;
-        self.last_round = Some(now());
+        if skipped == 0 {
+            self.last_round = Some(wall);
+        }
+    }
+
+    fn put(&mut self, key: RrsetKey, case: Case) {
+        self.forget(&key);
+        if let Some(next) = case.next {
+            self.queue.insert((next, key.clone()));
+        }
+        self.cases.insert(key, case);
+    }
+
+    fn forget(&mut self, key: &RrsetKey) {
+        if let Some(Case { next: Some(next), .. }) = self.cases.remove(key) {
+            self.queue.remove(&(next, key.clone()));
+        }
+    }
+
+    /// When something is to be looked up.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        if self.round.is_empty() { self.queue.first().map(|(next, _)| *next) } else { Some(Instant::now()) }
+    }
+
+    /// How many more of the round there is room for.
+    pub(super) fn room(&self, most: usize) -> usize {
+        most.saturating_sub(self.round.len())
+    }
+
+    /// What to look up now, at most so much: of what is due the longest waiting first, and of the round in turn with it.
+    pub(super) fn looks(&mut self, most: usize) -> Vec<Look> {
+        let now = Instant::now();
+        let mut looks = Vec::new();
+        while looks.len() < most {
+            let is_due = self.queue.first().is_some_and(|(next, _)| *next <= now);
+            if is_due && (looks.len().is_multiple_of(2) || self.round.is_empty()) {
+                let Some((_, key)) = self.queue.pop_first() else { break };
+                if let Some(case) = self.cases.get_mut(&key) {
+                    case.next = None;
+                }
+                looks.push(Look { key, rrset: None });
+            } else if let Some((key, rrset)) = self.round.pop() {
+                looks.push(Look { key, rrset: Some(rrset) });
+            } else if !is_due {
+                break;
+            }
+        }
+        looks
     }
 
     /// Whether somebody who speaks for the zone says something unexpected: the serial may tell why.
-    pub(super) fn needs_serial(&self, sights: &[Looked]) -> bool {
-        let is_unexpected = |looked: &Looked, rdatas: &[Rdata]| {
-            let found: BTreeSet<_> = rdatas.iter().collect();
-            match (self.cases.get(&looked.key), &looked.rrset) {
-                (Some(case), _) => found != case.track.expected().collect(),
-                (None, Some(rrset)) => found != rrset.rdatas().iter().collect(),
-                (None, None) => false,
-            }
-        };
-        sights.iter().any(|looked| match &looked.sight {
-            Sight::Answer { authoritative: true, rdatas, .. } => is_unexpected(looked, rdatas),
-            _ => false,
-        })
+    pub(super) fn needs_serial(&self, looked: &Looked) -> bool {
+        if !matches!(looked.sight, Sight::Answer { authoritative: true, .. }) {
+            return false;
+        }
+        match (self.cases.get(&looked.look.key), &looked.look.rrset) {
+            (Some(case), _) => !case.track.is_met_by(&looked.sight),
+            (None, Some(rrset)) => !self.of_round(rrset, 0).is_met_by(&looked.sight),
+            (None, None) => false,
+        }
     }
 
-    /// Takes in what was seen.
-    pub(super) fn take(&mut self, looked: Looked, serials: Serials, wall: u64) -> Taken {
-        let Looked { key, rrset, sight, at, .. } = looked;
+    /// Takes in what was seen. What is `doubtful` may come of a race, and is believed when it stays so for a while.
+    pub(super) fn take(&mut self, looked: Looked, serials: Serials, doubtful: bool, wall: u64) -> Taken {
+        let Looked { look: Look { key, rrset }, sight, at, .. } = looked;
         self.lookups += 1;
         if matches!(sight, Sight::Answer { .. }) {
             self.last_answer = Some(wall);
         }
-        let mut case = self.cases.remove(&key).unwrap_or_else(|| Case::new(rrset, None));
+        // What was let go meanwhile is nobody's business.
+        let known = self.cases.remove(&key);
+        if let Some(Case { next: Some(next), .. }) = &known {
+            self.queue.remove(&(*next, key.clone()));
+        }
+        let new = || rrset.as_ref().map(|rrset| Case::new(self.of_round(rrset, wall), None));
+        let Some(mut case) = known.or_else(new) else { return Taken::default() };
+        if doubtful && case.doubts < DOUBTS && !case.track.is_met_by(&sight) {
+            case.doubts += 1;
+            self.again(key, case, at);
+            return Taken::default();
+        }
         let state = case.track.take(&sight, serials, wall);
-        let mut taken = Taken { state, propagation: None, is_mended: false };
+        let mut taken = Taken { state: Some(state), ..Taken::default() };
         if state == State::InSync {
-            self.seen += usize::from(!case.is_gone);
-            taken.propagation = case.changed.map(|changed| at.duration_since(changed));
+            self.seen += usize::from(!case.track.is_gone());
+            taken.propagation = case.changed.map(|changed| at.saturating_duration_since(changed));
             taken.is_mended = case.is_logged;
             self.propagation = taken.propagation.or(self.propagation);
-        } else {
-            case.wait = (case.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
-            case.next = at + case.wait;
-            self.cases.insert(key, case);
+            return taken;
+        }
+        if !case.is_logged && wall.saturating_sub(case.track.since()) >= LOGGED_AFTER {
+            case.is_logged = true;
+            taken.is_late = Some(case.track.reason().to_owned());
+        }
+        let is_spent = case.track.is_gone() && state == State::Unknown && case.track.is_over(wall);
+        if !is_spent {
+            self.again(key, case, at);
         }
         taken
     }
 
-    /// What has not been as it shall be for some time and was not logged yet.
-    pub(super) fn late(&mut self, wall: u64) -> Vec<(&RrsetKey, &Track)> {
-        let is_late = |case: &Case| {
-            let is_seen = case.track.state().is_some();
-            is_seen && !case.is_logged && wall.saturating_sub(case.track.since()) >= LOGGED_AFTER
-        };
-        let mut late = Vec::new();
-        for (key, case) in self.cases.iter_mut().filter(|(_, case)| is_late(case)) {
-            case.is_logged = true;
-            late.push((key, &case.track));
-        }
-        late
+    fn of_round(&self, rrset: &Rrset, wall: u64) -> Track {
+        Track::new(Expectation::Exactly(rrset.clone()), rrset.ttl.max(self.negative_ttl), wall)
+    }
+
+    fn again(&mut self, key: RrsetKey, mut case: Case, at: Instant) {
+        case.wait = (case.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
+        case.next = Some(at + case.wait);
+        self.put(key, case);
     }
 
     /// The worst cases, and of these the oldest.
     pub(super) fn problems(&self, server: &str) -> Vec<Unverified> {
-        let mut looked_at: Vec<_> = self.cases.iter().filter(|(_, case)| case.track.state().is_some()).collect();
-        looked_at.sort_by_key(|(_, case)| (Reverse(case.track.state()), case.track.since()));
+        let worst = |(_, case): &(&RrsetKey, &Case)| (Reverse(case.track.state()), case.track.since());
+        let mut looked_at: Vec<_> = self.cases.iter().filter(|(_, case)| case.is_bad()).collect();
+        if looked_at.len() > TOLD {
+            looked_at.select_nth_unstable_by_key(TOLD, worst);
+            looked_at.truncate(TOLD);
+        }
+        looked_at.sort_by_key(worst);
         let unverified = |(key, case): (&RrsetKey, &Case)| Unverified {
             server: server.to_owned(),
             name: key.name.clone(),
@@ -196,7 +265,7 @@ impl Memory {
             clears: case.track.clears(),
             reason: case.track.reason().to_owned(),
         };
-        looked_at.into_iter().take(TOLD).map(unverified).collect()
+        looked_at.into_iter().map(unverified).collect()
     }
 
     /// The counts, when the zone has so many RRsets of ours.
@@ -209,7 +278,9 @@ impl Memory {
             error: self.serial_error.clone(),
             ..ServerStatus::default()
         };
+        let mut waiting = 0;
         for case in self.cases.values() {
+            waiting += usize::from(!case.track.is_gone());
             match case.track.state() {
                 None | Some(State::InSync) => {}
                 Some(State::Stale) => told.stale += 1,
@@ -217,10 +288,20 @@ impl Memory {
                 Some(State::Unknown) => told.unknown += 1,
             }
         }
-        let waiting = self.cases.values().filter(|case| !case.is_gone).count();
         let others = rrsets.saturating_sub(waiting);
         told.in_sync = if self.has_seen_all { others.saturating_sub(self.skipped) } else { self.seen.min(others) };
         told
+    }
+}
+
+impl Case {
+    fn new(track: Track, changed: Option<Instant>) -> Self {
+        let next = Some(Instant::now());
+        Self { track, changed, next, wait: Duration::ZERO, doubts: 0, in_round: true, is_logged: false }
+    }
+
+    fn is_bad(&self) -> bool {
+        self.track.state().is_some_and(|state| state != State::InSync)
     }
 }
 

@@ -1,7 +1,7 @@
-use std::collections::VecDeque;
-
 use super::*;
-use crate::model::RecordType;
+use crate::model::{Rdata, RecordType};
+
+const WALL: u64 = 1_000;
 
 fn key(name: &str) -> RrsetKey {
     RrsetKey::new(name.parse().unwrap(), RecordType::TXT)
@@ -11,21 +11,62 @@ fn set(text: &str) -> Arc<Rrset> {
     Arc::new(Rrset::new(60, [Rdata::txt([text])]).unwrap())
 }
 
-fn waiting(changed: &[(&str, Option<&str>)], round: Vec<Item>) -> Waiting {
-    let at = Instant::now();
-    let changed = changed.iter().map(|(name, text)| (key(name), Changed { rrset: text.map(set), at })).collect();
-    Waiting { changed, round: VecDeque::from(round), ..Waiting::default() }
+fn item(name: &str) -> Item {
+    Item::Rrset(key(name), set(name))
 }
 
-/// The server says this at that name: one text, or nothing at all.
-fn says(name: &str, text: Option<&str>, round: Option<&str>) -> Looked {
+fn here(name: &str, text: &str) -> (RrsetKey, Changed) {
+    (key(name), Changed { after: After::Here(set(text)), ttl: 60, at: Instant::now() })
+}
+
+fn gone(name: &str, text: &str) -> (RrsetKey, Changed) {
+    (key(name), Changed { after: After::Gone(set(text)), ttl: 60, at: Instant::now() })
+}
+
+fn changes(changed: impl IntoIterator<Item = (RrsetKey, Changed)>) -> Waiting {
+    Waiting { changed: changed.into_iter().collect(), ..Waiting::default() }
+}
+
+fn round(items: impl IntoIterator<Item = Item>) -> Waiting {
+    Waiting { round: items.into_iter().collect(), ..Waiting::default() }
+}
+
+fn look(memory: &mut Memory, name: &str) -> Look {
+    let mut looks = memory.looks(usize::MAX);
+    let at = looks.iter().position(|look| look.key == key(name)).unwrap_or_else(|| panic!("{name} in {looks:?}"));
+    let chosen = looks.swap_remove(at);
+    // The others wait again.
+    for other in looks {
+        match other.rrset {
+            Some(rrset) => memory.round.push((other.key, rrset)),
+            None => {
+                let case = memory.cases.remove(&other.key).unwrap();
+                memory.put(other.key, Case { next: Some(Instant::now()), ..case });
+            }
+        }
+    }
+    chosen
+}
+
+fn at(wall: u64, memory: &mut Memory, look: Look, sight: Sight) -> Taken {
+    let looked = Looked { look, sight, at: Instant::now(), took: Duration::ZERO };
+    memory.take(looked, Serials::default(), false, wall)
+}
+
+fn says(text: Option<&str>) -> Sight {
     let rdatas = text.into_iter().map(|text| Rdata::txt([text])).collect();
-    let sight = Sight::Answer { rdatas, emptiness: None, authoritative: true, lasts: Some(60) };
-    Looked { key: key(name), rrset: round.map(set), sight, at: Instant::now(), took: Duration::ZERO }
+    Sight::Answer { rdatas, emptiness: None, authoritative: true, lasts: Some(60) }
 }
 
-fn take(memory: &mut Memory, looked: Looked) -> State {
-    memory.take(looked, Serials::default(), 100).state
+/// Looks a name up, at which the server has one text, or nothing at all.
+fn see(memory: &mut Memory, name: &str, text: Option<&str>) -> Option<State> {
+    let look = look(memory, name);
+    at(WALL, memory, look, says(text)).state
+}
+
+/// Waits until something is due again.
+async fn rest() {
+    tokio::time::sleep(LONGEST_WAIT).await;
 }
 
 fn counts(memory: &Memory, rrsets: usize) -> (usize, usize, usize) {
@@ -33,60 +74,127 @@ fn counts(memory: &Memory, rrsets: usize) -> (usize, usize, usize) {
     (told.in_sync, told.wrong, told.unknown)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_what_was_seen_is_in_sync() {
     let mut memory = Memory::default();
-    let round = vec![Item::Rrset(key("a"), set("a")), Item::Rrset(key("b"), set("b")), Item::End { skipped: 7 }];
-    let batch = memory.batch(waiting(&[], round));
-    assert_eq!(batch.len(), 2);
-    take(&mut memory, says("a", Some("a"), Some("a")));
-    take(&mut memory, says("b", Some("other"), Some("b")));
+    memory.hear(round([item("a"), item("b"), Item::End { skipped: 7 }]), WALL);
+    see(&mut memory, "a", Some("a"));
+    see(&mut memory, "b", Some("other"));
     assert_eq!(counts(&memory, 9), (1, 1, 0), "and nobody looked at the seven others");
-    let nothing = Sight::Nothing("no answer".to_owned());
-    take(&mut memory, Looked { sight: nothing, ..says("b", None, None) });
+    assert_eq!(memory.last_round, None);
+    rest().await;
+    let again = look(&mut memory, "b");
+    at(WALL, &mut memory, again, Sight::Nothing("no answer".to_owned()));
     assert_eq!(counts(&memory, 9), (1, 0, 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_change_is_looked_at_until_it_shows_and_says_how_long_that_took() {
     let mut memory = Memory::default();
-    memory.batch(waiting(&[], vec![Item::Rrset(key("a"), set("a")), Item::End { skipped: 0 }]));
-    take(&mut memory, says("a", Some("a"), Some("a")));
-    let batch = memory.batch(waiting(&[("a", Some("new")), ("gone", None)], Vec::new()));
-    assert_eq!(batch, [(key("a"), None), (key("gone"), None)]);
-    assert_eq!(take(&mut memory, says("a", Some("a"), None)), State::Wrong);
-    assert_eq!(take(&mut memory, says("gone", Some("x"), None)), State::Wrong);
+    memory.hear(round([item("a"), Item::End { skipped: 0 }]), WALL);
+    see(&mut memory, "a", Some("a"));
+    memory.hear(changes([here("a", "new"), gone("gone", "x")]), WALL);
+    assert_eq!(see(&mut memory, "a", Some("a")), Some(State::Wrong));
+    assert_eq!(see(&mut memory, "gone", Some("x")), Some(State::Wrong));
     assert_eq!(counts(&memory, 1), (0, 2, 0));
-    assert!(memory.next_look().is_some());
-    let seen = memory.take(says("a", Some("new"), None), Serials::default(), 100);
-    assert!(seen.state == State::InSync && seen.propagation.is_some());
-    take(&mut memory, says("gone", None, None));
+    rest().await;
+    let again = look(&mut memory, "a");
+    let seen = at(WALL, &mut memory, again, says(Some("new")));
+    assert_eq!((seen.state, seen.propagation), (Some(State::InSync), Some(LONGEST_WAIT)));
+    assert_eq!(see(&mut memory, "gone", Some("somebody else's")), Some(State::InSync));
     assert_eq!((counts(&memory, 1), memory.next_look()), ((1, 0, 0), None));
-    assert!(memory.told(1).propagation_ms.is_some());
+    assert_eq!(memory.told(1).propagation_ms, Some(10_000));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_the_round_does_not_come_by_is_ours_no_more() {
     let mut memory = Memory::default();
-    memory.batch(waiting(&[("a", Some("a")), ("b", Some("b")), ("gone", None)], Vec::new()));
-    for name in ["a", "b", "gone"] {
-        take(&mut memory, says(name, Some("other"), None));
+    memory.hear(changes([here("a", "a"), here("b", "b"), gone("gone", "x")]), WALL);
+    for (name, text) in [("a", "other"), ("b", "other"), ("gone", "x")] {
+        see(&mut memory, name, Some(text));
     }
-    memory.batch(waiting(&[], vec![Item::End { skipped: 0 }])); // they came after the round had begun
+    memory.hear(round([Item::End { skipped: 0 }]), WALL); // they came after the round had begun
     assert_eq!(memory.told(2).wrong, 3);
-    memory.batch(waiting(&[], vec![Item::Rrset(key("a"), set("a")), Item::End { skipped: 1 }]));
+    memory.hear(round([item("a"), Item::End { skipped: 1 }]), WALL);
     assert_eq!(memory.told(2).wrong, 3, "the round has not come by everything");
-    memory.batch(waiting(&[], vec![Item::Rrset(key("a"), set("a")), Item::End { skipped: 0 }]));
-    let left: Vec<_> = memory.problems("s").into_iter().map(|problem| problem.name.to_string()).collect();
-    assert_eq!(left, ["a.", "gone."]);
+    memory.hear(round([item("a"), Item::End { skipped: 0 }]), WALL);
+    let left = |memory: &Memory| -> Vec<_> {
+        memory.problems("s").into_iter().map(|problem| problem.name.to_string()).collect()
+    };
+    assert_eq!(left(&memory), ["a.", "gone."]);
+    let let_go = (key("a"), Changed { after: After::LetGo, ttl: 0, at: Instant::now() });
+    memory.hear(changes([let_go]), WALL);
+    assert_eq!(left(&memory), ["gone."]);
+    memory.hear(round([Item::End { skipped: 0 }]), WALL + GONE_FOR + 1);
+    assert_eq!((left(&memory).len(), memory.queue.len()), (0, 0));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn of_a_dead_server_nobody_keeps_asking_about_what_went() {
+    let mut memory = Memory::default();
+    memory.hear(changes([gone("a", "a")]), WALL);
+    for wall in [WALL, WALL + 76] {
+        let look = look(&mut memory, "a");
+        at(wall, &mut memory, look, Sight::Nothing("no answer".to_owned()));
+        rest().await;
+    }
+    assert_eq!((memory.cases.len(), memory.queue.len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_come_of_a_race_is_looked_at_again_before_it_is_believed() {
+    let mut memory = Memory::default();
+    memory.hear(changes([here("a", "new")]), WALL);
+    let mut doubts = 0;
+    loop {
+        let look = look(&mut memory, "a");
+        let looked = Looked { look, sight: says(Some("old")), at: Instant::now(), took: Duration::ZERO };
+        if memory.take(looked, Serials::default(), true, WALL).state.is_some() {
+            break;
+        }
+        doubts += 1;
+        rest().await;
+    }
+    assert_eq!((doubts, memory.told(1).wrong), (DOUBTS, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_wrong_for_long_is_logged_once_and_so_is_its_end() {
+    let mut memory = Memory::default();
+    memory.hear(changes([here("a", "new")]), WALL);
+    let mut logged = Vec::new();
+    for wall in [WALL, WALL + 29, WALL + 30, WALL + 60] {
+        let look = look(&mut memory, "a");
+        logged.push(at(wall, &mut memory, look, says(Some("old"))).is_late.is_some());
+        rest().await;
+    }
+    assert_eq!(logged, [false, false, true, false]);
+    let last = look(&mut memory, "a");
+    assert!(at(WALL + 70, &mut memory, last, says(Some("new"))).is_mended);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_round_and_what_changed_take_turns() {
+    let mut memory = Memory::default();
+    memory.hear(round(["r1", "r2", "r3"].map(item)), WALL);
+    memory.hear(changes(["c1", "c2", "c3", "c4"].map(|name| here(name, name))), WALL);
+    let kinds: Vec<_> = memory.looks(6).into_iter().map(|look| look.rrset.is_some()).collect();
+    assert_eq!(kinds, [false, true, false, true, false, true]);
+    assert_eq!((memory.looks(6).len(), memory.looks(6).len()), (1, 0), "nothing twice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unexpected_answer_for_the_zone_asks_for_its_serial() {
     let mut memory = Memory::default();
-    assert!(!memory.needs_serial(&[says("a", Some("a"), Some("a"))]));
-    assert!(memory.needs_serial(&[says("a", Some("b"), Some("a"))]));
-    memory.batch(waiting(&[("a", Some("new"))], Vec::new()));
-    assert!(memory.needs_serial(&[says("a", Some("a"), None)]));
-    assert!(!memory.needs_serial(&[says("a", Some("new"), None)]));
+    let looked = |rrset: Option<&str>, text| Looked {
+        look: Look { key: key("a"), rrset: rrset.map(set) },
+        sight: says(Some(text)),
+        at: Instant::now(),
+        took: Duration::ZERO,
+    };
+    assert!(!memory.needs_serial(&looked(Some("a"), "a")));
+    assert!(memory.needs_serial(&looked(Some("a"), "b")));
+    memory.hear(changes([here("a", "new")]), WALL);
+    assert!(memory.needs_serial(&looked(None, "a")));
+    assert!(!memory.needs_serial(&looked(None, "new")));
 }
