@@ -1,9 +1,10 @@
 //! `srvctl verify`.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::args::VerifyArgs;
 use super::exit::Exit;
@@ -53,14 +54,19 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &VerifyArgs) -> Exit {
         Err(exit) => return exit,
     };
     let look = async || verification::verify(config, catalogue, &services, &args.servers).await;
+    let began = Instant::now();
     let mut verification = look().await;
-    if let Some(limit) = args.wait {
-        let (began, mut wait) = (Instant::now(), FIRST_WAIT);
-        while !verification.is_in_sync() && began.elapsed() + wait < limit {
+    if let Some(deadline) = args.wait.and_then(|limit| began.checked_add(limit)) {
+        let mut wait = FIRST_WAIT;
+        while !verification.is_in_sync() && Instant::now() + wait < deadline {
             output::progress(waiting_for(&verification));
-            tokio::time::sleep(wait).await;
+            sleep(wait).await;
             wait = (wait * 2).min(LONGEST_WAIT);
-            verification = look().await;
+            // A look that is not done in time says less than the one before.
+            match timeout_at(deadline, look()).await {
+                Ok(seen) => verification = seen,
+                Err(_) => break,
+            }
         }
     }
     let in_sync = verification.is_in_sync();
@@ -220,11 +226,13 @@ struct Row<'a> {
     targets: &'a [String],
 }
 
+/// The checks of one service follow each other.
 fn rows(checks: &[Check]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     for check in checks {
         let server = server(check);
-        match rows.iter_mut().find(|row| row.service == check.service && row.server == server) {
+        let mut of_service = rows.iter_mut().rev().take_while(|row| row.service == check.service);
+        match of_service.find(|row| row.server == server) {
             Some(row) => {
                 row.standing = row.standing.max((check.state, check.verdict));
                 if row.targets.is_empty() {

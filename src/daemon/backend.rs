@@ -77,7 +77,7 @@ impl api::Backend for Backend {
                 Some(proofs) => proofs,
                 None => {
                     let why = "the daemon stopped, or read its configuration anew, before it was seen";
-                    prover.unseen(&known, why).await
+                    prover.unseen(&known, why)
                 }
             }
         })

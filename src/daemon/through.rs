@@ -18,6 +18,8 @@ pub enum Through {
 
 /// How resolv.conf is called where a server's address stands otherwise.
 pub const SYSTEM: &str = "resolv.conf";
+/// How those whom the zone names are called while nobody knows them.
+pub const SECONDARIES: &str = "secondaries";
 
 impl Through {
     /// Who makes the look-up.
@@ -58,7 +60,7 @@ impl std::str::FromStr for Through {
 pub struct Verifiers {
     /// Those who can be asked, each once, in the configuration's order.
     pub asked: Vec<Arc<Through>>,
-    /// Secondaries that cannot, with their names and why.
+    /// Secondaries that cannot, with their names and why. When nobody at all can be asked, it says so.
     pub lost: Vec<(String, String)>,
     /// Whether it is known who the secondaries are, if anybody asks for them.
     pub knows_secondaries: bool,
@@ -88,10 +90,15 @@ pub async fn verifiers(zone: &ZoneConfig) -> Verifiers {
                 }
                 Err(why) => {
                     verifiers.knows_secondaries = false;
-                    verifiers.lost.push(("secondaries".to_owned(), why));
+                    verifiers.lost.push((SECONDARIES.to_owned(), why));
                 }
             },
         }
+    }
+    // That nobody looked is no proof of anything.
+    if verifiers.asked.is_empty() && verifiers.lost.is_empty() {
+        let why = format!("the NS records of zone {} name no other server than the primary", zone.name);
+        verifiers.lost.push((SECONDARIES.to_owned(), why));
     }
     verifiers
 }

@@ -1,9 +1,13 @@
 //! `srvctl verify` beyond what is there and what is not: caches, who else looks, and what is behind the targets.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 
-use crate::scripted::{Servers, always, replying};
-use crate::support::{JENKINS, Named, Settings, Workspace};
+use serde_json::Value;
+use srvctl::model::RecordType;
+
+use crate::scripted::{Query, Servers, always, replying, scripted};
+use crate::support::{JENKINS, Named, Settings, Workspace, in_private_network};
 
 const JENKINS_NAME: &str = "_jenkins._tcp.internal.local.";
 
@@ -128,4 +132,52 @@ fn consumers_that_come_to_other_targets_are_told() {
     let shown = workspace.expect(3, &["verify"]).stdout;
     assert!(shown.contains(&format!("{JENKINS_NAME} via {failing} is not the same to everybody:")), "{shown}");
     assert!(shown.contains("vmagent          drops its targets: "), "{shown}");
+}
+
+#[test]
+fn where_nobody_is_to_look_nothing_is_verified() {
+    in_private_network("verify::where_nobody_is_to_look_nothing_is_verified", || {
+        // The primary is the only server that the zone names.
+        let named = Named::builder().listen("127.0.0.1:53".parse().unwrap()).start();
+        let workspace = through(&named, &["secondaries".to_owned()]);
+        workspace.write_service("jenkins.toml", JENKINS);
+        workspace.converge();
+        let nobody = "the NS records of zone internal.local. name no other server than the primary";
+        let report = workspace.json(&["verify", "--json"]);
+        let lost = serde_json::json!([{ "name": "secondaries", "reason": nobody }]);
+        assert_eq!((&report["in_sync"], &report["lost"]), (&false.into(), &lost), "{report}");
+        let shown = workspace.expect(3, &["verify"]).stdout;
+        assert!(shown.contains(&format!("secondaries cannot be asked: {nobody}")), "{shown}");
+        let mut daemon = workspace.daemon();
+        daemon.wait_in_sync();
+        let register = ["register", "web", "--host", "web1", "--port", "80", "--wait=5s"];
+        let told = workspace.expect(1, &register).stderr;
+        assert!(told.contains(&format!("SRV via secondaries: cannot be asked: {nobody}")), "{told}");
+    });
+}
+
+#[test]
+fn wait_ends_with_the_last_whole_look_when_another_takes_too_long() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    // Each look begins by asking for the serial, with an id of its own: the second finds a server that has gone silent.
+    let looks = Mutex::new(BTreeSet::new());
+    let servers = runtime.block_on(Servers::start([scripted(move |query| {
+        let mut looks = looks.lock().unwrap();
+        if query.question.record_type == RecordType::SOA {
+            looks.insert(query.id);
+        }
+        if looks.len() > 1 { Vec::new() } else { vec![query.reply().srv("else.internal.local.", 1).bytes()] }
+    })]));
+    let named = Named::start();
+    let workspace = through(&named, &[servers.addresses[0].to_string()]);
+    workspace.write_service("jenkins.toml", JENKINS);
+    let report: Value = serde_json::from_str(&workspace.expect(3, &["verify", "--wait=5s", "--json"]).stdout).unwrap();
+    assert_eq!(
+        check(&report, &servers.addresses[0].to_string(), JENKINS_NAME, "SRV")["verdict"],
+        "different",
+        "{report}"
+    );
+    let of_serials = |query: &&Query| query.question.record_type == RecordType::SOA;
+    let ids: BTreeSet<_> = servers.seen(0).iter().filter(of_serials).map(|query| query.id).collect();
+    assert!(ids.len() > 1, "there was another look");
 }

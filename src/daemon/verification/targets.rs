@@ -18,31 +18,51 @@ const CONCURRENT: usize = 32;
 /// they shall be are not asked for again.
 pub(super) async fn examine(checks: &[Check]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let mut known = known(checks);
     for (server, targets) in by_server(checks) {
-        let known = |host: &Name| {
-            checks.iter().any(|check| {
-                let is_address = matches!(check.record_type, RecordType::A | RecordType::AAAA);
-                is_address
-                    && check.server.as_ref() == server.server()
-                    && check.name == *host
-                    && check.verdict == Standing::InSync
-            })
-        };
-        let hosts: BTreeSet<Name> =
-            targets.iter().filter_map(|target| host_of(target).parse().ok()).filter(|host| !known(host)).collect();
+        let known = known.remove(&server).unwrap_or_default();
+        let hosts = targets.iter().filter_map(|target| host_of(target).parse().ok());
+        let hosts: BTreeSet<Name> = hosts.filter(|host| !known.contains(host)).collect();
         let behind = behind(&server, hosts.into_iter().collect()).await;
         findings.extend(unreachable(&server.label(), &targets, &behind));
     }
     findings.extend(spellings(checks));
-    findings.dedup_by(|one, other| one.code == other.code && one.subject == other.subject);
-    findings
+    merged(findings)
+}
+
+/// The hosts whose addresses each server has as they shall be.
+fn known(checks: &[Check]) -> BTreeMap<Through, BTreeSet<&Name>> {
+    let mut known: BTreeMap<_, BTreeSet<&Name>> = BTreeMap::new();
+    let is_address = |check: &&Check| matches!(check.record_type, RecordType::A | RecordType::AAAA);
+    for check in checks.iter().filter(is_address).filter(|check| check.verdict == Standing::InSync) {
+        known.entry(through(check)).or_default().insert(&check.name);
+    }
+    known
+}
+
+/// What several servers say alike becomes one finding, with what each of them shows.
+fn merged(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut merged: Vec<Finding> = Vec::with_capacity(findings.len());
+    let mut places = BTreeMap::new();
+    for finding in findings {
+        let alike = (finding.code, finding.subject.clone(), finding.problem.clone(), finding.remedy.clone());
+        let place = *places.entry(alike).or_insert(merged.len());
+        match merged.get_mut(place) {
+            None => merged.push(finding),
+            Some(known) => known.evidence.extend(finding.evidence),
+        }
+    }
+    merged
+}
+
+fn through(check: &Check) -> Through {
+    check.server.clone().map_or(Through::System, Through::Server)
 }
 
 fn by_server(checks: &[Check]) -> BTreeMap<Through, BTreeSet<&str>> {
     let mut by_server: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for check in checks.iter().filter(|check| !check.targets.is_empty()) {
-        let through = check.server.clone().map_or(Through::System, Through::Server);
-        by_server.entry(through).or_default().extend(check.targets.iter().map(String::as_str));
+        by_server.entry(through(check)).or_default().extend(check.targets.iter().map(String::as_str));
     }
     by_server
 }
@@ -89,4 +109,64 @@ fn judge(host: &Name, verdicts: &[Verdict]) -> Behind {
             .then(|| "it neither has the zone of this name nor asks others".to_owned())
     });
     unknown.map_or(Behind::Nothing, Behind::Unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Server, Severity, State};
+    use crate::reconcile::Comparison;
+
+    fn check(server: Option<&str>, name: &str, record_type: RecordType, verdict: Standing) -> Check {
+        Check {
+            service: "_web._tcp.x.".to_owned(),
+            server: server.map(|server| server.parse::<Server>().unwrap()),
+            name: name.parse().unwrap(),
+            names: Vec::new(),
+            record_type,
+            verdict,
+            state: State::InSync,
+            clears_within: None,
+            explanation: None,
+            comparison: Comparison::default(),
+            targets: Vec::new(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_host_is_known_at_the_server_that_has_its_addresses_as_they_shall_be() {
+        let (one, other) = (Some("192.0.2.1"), Some("192.0.2.2"));
+        let checks = [
+            check(one, "a.x", RecordType::A, Standing::InSync),
+            check(one, "b.x", RecordType::A, Standing::Missing),
+            check(one, "b.x", RecordType::AAAA, Standing::InSync),
+            check(other, "a.x", RecordType::A, Standing::Different),
+            check(None, "c.x", RecordType::AAAA, Standing::InSync),
+            check(None, "d.x", RecordType::SRV, Standing::InSync),
+        ];
+        let known = known(&checks);
+        let at = |through: Through| {
+            known.get(&through).map(|hosts| hosts.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let server = |server: Option<&str>| Through::Server(server.unwrap().parse().unwrap());
+        assert_eq!(at(server(one)), Some(vec!["a.x.".to_owned(), "b.x.".to_owned()]));
+        assert_eq!(at(server(other)), None);
+        assert_eq!(at(Through::System), Some(vec!["c.x.".to_owned()]));
+    }
+
+    #[test]
+    fn what_several_servers_say_alike_is_one_finding() {
+        let alias = |target: &str, to: &str, server: &str| {
+            let finding = Finding::new("target-alias", Severity::Warning, target, "the target is a CNAME");
+            finding.seen(format!("asked through {server}")).remedy(format!("name {to}"))
+        };
+        let found =
+            [("a:1", "z.", "1"), ("b:1", "z.", "1"), ("a:1", "z.", "2"), ("b:1", "y.", "2"), ("a:1", "z.", "3")];
+        let merged = merged(found.map(|(target, to, server)| alias(target, to, server)).to_vec());
+        let told: Vec<_> = merged.iter().map(|found| (found.subject.as_str(), found.evidence.join(", "))).collect();
+        let all = "asked through 1, asked through 2, asked through 3".to_owned();
+        let [first, second] = ["asked through 1", "asked through 2"].map(str::to_owned);
+        assert_eq!(told, [("a:1", all), ("b:1", first), ("b:1", second)]);
+    }
 }

@@ -8,7 +8,7 @@ use crate::model::{Name, RecordType, Server};
 use crate::protocol::lookup::Views;
 use crate::reconcile::{Check, Standing};
 
-/// Of more names than these only those are looked at in every way that are not in sync.
+/// Of more names than these only those are looked at in every way that are not in sync, and no more of them.
 const MOST: usize = 256;
 /// Names that are looked at at once.
 const AT_ONCE: usize = 16;
@@ -31,10 +31,7 @@ pub struct ServiceViews {
 
 /// Looks the services' names up as each consumer does.
 pub(super) async fn of(checks: &[Check]) -> Vec<ServiceViews> {
-    let services = || checks.iter().filter(|check| check.record_type == RecordType::SRV);
-    let is_many = services().count() > MOST;
-    let chosen = services().filter(|check| !is_many || check.verdict != Standing::InSync);
-    let mut left = chosen.flat_map(|check| names(check).map(move |name| (check, name))).enumerate();
+    let mut left = chosen(checks).enumerate();
     let mut looking = JoinSet::new();
     let mut found = Vec::new();
     loop {
@@ -57,7 +54,54 @@ pub(super) async fn of(checks: &[Check]) -> Vec<ServiceViews> {
     found.into_iter().map(|(_, views)| views).collect()
 }
 
+/// What is looked up, each name through each server.
+fn chosen(checks: &[Check]) -> impl Iterator<Item = (&Check, Name)> {
+    let services = || checks.iter().filter(|check| check.record_type == RecordType::SRV);
+    let all = || services().flat_map(|check| names(check).map(move |name| (check, name)));
+    let is_many = all().nth(MOST).is_some();
+    all().filter(move |(check, _)| !is_many || check.verdict != Standing::InSync).take(MOST)
+}
+
 fn names(check: &Check) -> impl Iterator<Item = Name> {
     let several = !check.names.is_empty();
     check.names.iter().cloned().chain((!several).then(|| check.name.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::State;
+    use crate::reconcile::Comparison;
+
+    fn check(names: usize, record_type: RecordType, verdict: Standing) -> Check {
+        let name = |index| format!("_web-{index}._tcp.x").parse::<Name>().unwrap();
+        Check {
+            service: "_web._tcp.x.".to_owned(),
+            server: None,
+            name: name(0),
+            names: if names > 1 { (0..names).map(name).collect() } else { Vec::new() },
+            record_type,
+            verdict,
+            state: State::Unknown,
+            clears_within: None,
+            explanation: None,
+            comparison: Comparison::default(),
+            targets: Vec::new(),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn a_few_names_are_looked_at_and_of_many_those_that_are_not_in_sync_up_to_the_limit() {
+        let counted = |checks: &[Check]| {
+            let of = |standing| chosen(checks).filter(|(check, _)| check.verdict == standing).count();
+            (of(Standing::InSync), of(Standing::Missing))
+        };
+        let good = |names| check(names, RecordType::SRV, Standing::InSync);
+        let bad = |names| check(names, RecordType::SRV, Standing::Missing);
+        assert_eq!(counted(&[good(1), check(1, RecordType::A, Standing::Missing)]), (1, 0), "services only");
+        assert_eq!(counted(&[good(MOST - 2), bad(2)]), (MOST - 2, 2));
+        assert_eq!(counted(&[good(MOST - 2), bad(3)]), (0, 3), "names count, and not services");
+        assert_eq!(counted(&vec![bad(2); MOST]), (0, MOST));
+    }
 }

@@ -45,6 +45,8 @@ pub(super) struct Memory {
     pub(super) serial: Option<u32>,
     pub(super) serial_error: Option<String>,
     pub(super) asked_serial: Option<Instant>,
+    /// The primary's serial when the server's was asked for.
+    pub(super) asked_for: Option<u32>,
 }
 
 /// An RRset that is looked at until it is as it shall be.

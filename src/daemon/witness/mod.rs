@@ -157,14 +157,23 @@ impl Witness {
     fn serial_due(&self, memory: &Memory) -> Option<Instant> {
         self.through.server()?;
         let Some(asked) = memory.asked_serial else { return Some(Instant::now()) };
-        let is_other = memory.serial.is_some() && self.facts.borrow().serial != memory.serial;
-        Some(asked + if is_other || memory.serial_error.is_some() { SERIAL_WAIT } else { SERIAL_AGE })
+        let primary = self.facts.borrow().serial;
+        let is_other = memory.serial.is_some() && primary != memory.serial;
+        Some(
+            asked
+                + match is_other || memory.serial_error.is_some() {
+                    true if primary != memory.asked_for => SERIAL_RECENT, // the zone has changed since
+                    true => SERIAL_WAIT,
+                    false => SERIAL_AGE,
+                },
+        )
     }
 
     async fn ask_serial(&self, memory: &mut Memory) {
         let Some(server) = self.through.server() else { return };
         let answer = dns::soa(server, &self.zone).await;
         memory.asked_serial = Some(Instant::now());
+        memory.asked_for = self.facts.borrow().serial;
         (memory.serial, memory.serial_error) = match answer {
             Ok(soa) => (soa.authoritative.then_some(soa.serial), None),
             Err(error) => (None, Some(error.to_string())),
