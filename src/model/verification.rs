@@ -51,8 +51,11 @@ impl fmt::Display for State {
 pub struct VerificationStatus {
     /// RRsets of ours that are looked up.
     pub rrsets: usize,
-    /// When a round over all of them ended last, seconds since 1970.
+    /// When a round over all of them ended last at any server, seconds since 1970. Slower servers may be in it still.
     pub last_round: Option<u64>,
+    /// In how long everything is looked up once, as the daemon means to, seconds; 0: only what has changed.
+    #[serde(default)]
+    pub round_seconds: u64,
     /// Every server, in the configuration's order; secondaries of the zone after the others.
     pub servers: Vec<ServerStatus>,
     /// What is not in sync, the worst first; at most a hundred of them.
