@@ -83,7 +83,7 @@ pub struct ServerStatus {
     pub lookups: u64,
     /// When an answer came last that Prometheus would take, seconds since 1970.
     pub last_answer: Option<u64>,
-    /// How long the last change took from the primary until it was seen here, milliseconds.
+    /// How long the last change took from when it was read back from the primary until it was seen here, milliseconds.
     pub propagation_ms: Option<u64>,
     /// Why the server cannot be asked, or its serial.
     #[serde(default)]

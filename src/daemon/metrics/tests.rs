@@ -41,11 +41,7 @@ fn status() -> DaemonStatus {
         problems: vec![String::new(); 4],
         held: Some(held),
         next_run: None,
-        verification: VerificationStatus {
-            servers: vec![server],
-            round_seconds: 300,
-            ..VerificationStatus::default()
-        },
+        verification: VerificationStatus { servers: vec![server], round_seconds: 300, ..VerificationStatus::default() },
     };
     DaemonStatus { version: "1.2.3".to_owned(), instances: 9, zones: vec![zone], ..DaemonStatus::default() }
 }
