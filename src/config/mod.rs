@@ -108,7 +108,7 @@ pub struct ZoneConfig {
     pub verify: Vec<VerifyThrough>,
     /// How long the daemon takes to look everything up once; none: it looks up only what has changed.
     pub verify_interval: Option<Duration>,
-    /// Look-ups per second through one server, at most.
+    /// Look-ups per second of this zone through one server, at most.
     pub verify_rate: NonZeroU32,
 }
 

@@ -51,11 +51,11 @@ impl fmt::Display for State {
 pub struct VerificationStatus {
     /// RRsets of ours that are looked up.
     pub rrsets: usize,
-    /// In how long everything is looked up once, as the daemon means to; 0: only what changes.
+    /// When a round over all of them ended last at any server, seconds since 1970. Slower servers may be in it still.
+    pub last_round: Option<u64>,
+    /// In how long everything is looked up once, as the daemon means to, seconds; 0: only what has changed.
     #[serde(default)]
     pub round_seconds: u64,
-    /// When a round over all of them ended last, at the server that was the fastest, seconds since 1970.
-    pub last_round: Option<u64>,
     /// Every server, in the configuration's order; secondaries of the zone after the others.
     pub servers: Vec<ServerStatus>,
     /// What is not in sync, the worst first; at most a hundred of them.
@@ -83,7 +83,7 @@ pub struct ServerStatus {
     pub lookups: u64,
     /// When an answer came last that Prometheus would take, seconds since 1970.
     pub last_answer: Option<u64>,
-    /// How long the last change took from the primary until it was seen here, milliseconds.
+    /// How long the last change took from when it was read back from the primary until it was seen here, milliseconds.
     pub propagation_ms: Option<u64>,
     /// Why the server cannot be asked, or its serial.
     #[serde(default)]

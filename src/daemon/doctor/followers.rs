@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::dns::{Options, Resolver, lookup, secondaries, soa};
+use crate::dns::{DnsError, Options, Primary, Resolver, lookup, secondaries, soa};
 use crate::model::{Finding, Name, RecordType, Serial, Server, Zone};
 use crate::protocol::lookup::Verdict;
 use crate::reconcile::doctor::{Reached, Seen, propagation, server, without_address};
@@ -80,11 +80,31 @@ impl Follower {
         !Serial(serial).is_newer_than(Serial(self.last))
     }
 
+    fn is_ahead(&self) -> bool {
+        Serial(self.last).is_newer_than(Serial(self.wanted))
+    }
+
     pub(super) fn findings(&self, zone: &Name, refresh: u32) -> Vec<Finding> {
         let Self { before, last, wanted, waited, refused, .. } = self;
         let reached = Reached { before: *before, after: (*wanted, *last), waited: *waited, refresh, refused: *refused };
         propagation(zone, &self.shown, &reached)
     }
+}
+
+/// Asks the primary again where a follower has more than was known of the primary: others may have changed the zone in
+/// between. What a follower has is newer than what the primary has only when the primary says so afterwards.
+pub(super) async fn compare_again(followers: &mut [Follower], primary: &Primary) -> Result<(), DnsError> {
+    for follower in followers.iter_mut().filter(|follower| follower.is_ahead()) {
+        let now = super::publish::serial(primary).await?;
+        follower.wanted = fair_comparison(now, follower.last);
+    }
+    Ok(())
+}
+
+/// The primary's serial that a follower's is to be compared with, when the primary was asked after the follower: what it
+/// has become since, the follower need not have.
+fn fair_comparison(primary: u32, follower: u32) -> u32 {
+    if Serial(primary).is_newer_than(Serial(follower)) { follower } else { primary }
 }
 
 /// Waits until those who were in step have this version, or nobody can be expected to get it any more. Who was not in
@@ -136,5 +156,18 @@ pub(super) async fn wait_for_end(
         let Some(then) = follower.stumbled else { continue };
         wait_for(zone, std::slice::from_mut(follower), wanted, patience).await;
         follower.refused = follower.has(wanted).then_some((records, then));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fair_comparison;
+
+    #[test]
+    fn what_the_primary_has_become_since_is_not_asked_of_a_follower() {
+        assert_eq!(fair_comparison(80, 80), 80);
+        assert_eq!(fair_comparison(95, 80), 80, "others went on changing the zone");
+        assert_eq!(fair_comparison(59, 80), 59, "that one is ahead indeed");
+        assert_eq!(fair_comparison(1, u32::MAX), u32::MAX);
     }
 }

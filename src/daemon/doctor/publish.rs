@@ -96,13 +96,15 @@ impl Publisher {
         self.services > 0
     }
 
-    /// From the SRV records that there are to so many: the most that the server holds, and what it said to one more.
+    /// From the SRV records that there are to so many: the most that the server holds, and what it said to one more. Of
+    /// somebody else who got hold of the name it says nothing about limits, and no more is tried.
     pub(super) async fn grow(&mut self, wanted: u16) -> Result<(u16, Option<Rcode>), DnsError> {
         let (mut refusal, mut most, mut too_many) = (None, self.services, wanted);
         let mut next = wanted;
         while most < wanted {
             match self.send(self.scratch.resize(self.services, next)).await? {
                 Rcode::NOERROR => (most, self.services) = (next, next),
+                rcode if rcode.is_lost_race() => return Ok((most, Some(rcode))),
                 rcode => (refusal, too_many) = (Some(rcode), next),
             }
             if too_many <= most + 1 {
@@ -125,9 +127,7 @@ impl Publisher {
     }
 
     pub(super) async fn serial(&self) -> Result<u32, DnsError> {
-        let key = RrsetKey::new(self.primary.zone().clone(), RecordType::SOA);
-        let soa = self.primary.rrset(&key).await?;
-        Ok(soa.as_ref().and_then(|set| set.rdatas().first()).and_then(Rdata::soa_serial).unwrap_or_default())
+        serial(&self.primary).await
     }
 
     /// Removes whatever there is at the scratch names, by whatever way it came there.
@@ -163,6 +163,12 @@ impl Publisher {
         }
         Ok(found)
     }
+}
+
+/// The zone's serial at the primary now.
+pub(super) async fn serial(primary: &Primary) -> Result<u32, DnsError> {
+    let soa = primary.rrset(&RrsetKey::new(primary.zone().clone(), RecordType::SOA)).await?;
+    Ok(soa.as_ref().and_then(|set| set.rdatas().first()).and_then(Rdata::soa_serial).unwrap_or_default())
 }
 
 fn difference(key: &RrsetKey, there: Option<&Rrset>, sent: Option<&Rrset>) -> Option<String> {

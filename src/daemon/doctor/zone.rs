@@ -16,8 +16,8 @@ use crate::model::{Finding, Rdata, RecordType, Rrset, RrsetKey, Severity, Zone};
 use crate::protocol::transfer::{Refreshed, Step};
 use crate::protocol::update;
 use crate::reconcile::doctor::{
-    self, Heard, Incremental, KeyUse, Permission, Scratch, Ttls, leftovers, limit_of_primary, markers, notified,
-    permissions, stored, ttls,
+    self, Heard, Incremental, KeyUse, Permission, Scratch, Ttls, interfered, leftovers, limit_of_primary, markers,
+    notified, permissions, stored, ttls,
 };
 use crate::reconcile::owned;
 
@@ -202,7 +202,10 @@ impl<'a> Examination<'a> {
         if !refused.is_empty() {
             // It said something else before, when it was only asked.
             self.findings.retain(|finding| finding.code != "update");
-            self.findings.push(permissions(zone, &self.zone.key.name().without_final_dot(), &refused));
+            self.findings.push(match refused.iter().find(|refused| refused.rcode.is_lost_race()) {
+                Some(lost) => interfered(zone, &self.zone.owner, lost.rcode),
+                None => permissions(zone, &self.zone.key.name().without_final_dot(), &refused),
+            });
             return Ok(());
         }
         if !publisher.is_there() {
@@ -228,6 +231,10 @@ impl<'a> Examination<'a> {
         let [wanted, configured] = records(self.zone, self.options.limits, &publisher.scratch);
         (self.tell)(format!("{zone}: {wanted} records in one RRset, waiting for secondaries"));
         let (took, said) = publisher.grow(wanted).await?;
+        if let Some(rcode) = said.filter(|rcode| rcode.is_lost_race()) {
+            self.findings.push(interfered(zone, &self.zone.owner, rcode));
+            return Ok(());
+        }
         let missing = publisher.grown().await?;
         let is_whole = missing.is_empty();
         differences.extend(missing);
@@ -293,6 +300,9 @@ impl<'a> Examination<'a> {
         {
             let records = usize::from(publisher.services);
             followers::wait_for_end(zone, &mut self.followers, (serial, records), LONG_PATIENCE).await;
+        }
+        if let Err(error) = followers::compare_again(&mut self.followers, &self.primary).await {
+            return self.failed("secondary-serial", &error); // nothing can be said of who is ahead of whom
         }
         self.findings.extend(self.followers.iter().flat_map(|follower| follower.findings(zone, self.refresh)));
     }

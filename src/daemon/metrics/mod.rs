@@ -114,7 +114,7 @@ impl Metrics {
         self.events.lookup_states.get_or_create(&of_state(server, state)).inc();
     }
 
-    /// A change was seen at a server, so long after the primary had taken it.
+    /// A change was seen at a server, so long after it was read back from the primary.
     pub(super) fn propagated(&self, server: &str, took: Duration) {
         self.events.propagation.0.get_or_create(&by_server(server)).observe(took.as_secs_f64());
     }
@@ -186,7 +186,7 @@ impl Events {
         registry.register_with_unit("lookup_duration", help, Unit::Seconds, lookups.0.clone());
         let help = "Look-ups by how the answer stood to what shall be there";
         registry.register("lookups", help, lookup_states.clone());
-        let help = "Time from the primary's answer to an update until the change was seen at a server";
+        let help = "Time from when a change was read back from the primary until a look-up saw it at a server";
         registry.register_with_unit("propagation_duration", help, Unit::Seconds, propagation.0.clone());
         let help = "Transfers from the primary: of the whole zone, or of what changed in it";
         registry.register("transfers", help, transfers.clone());
@@ -194,7 +194,7 @@ impl Events {
         registry.register_with_unit("transfer", help, Unit::Bytes, transferred.clone());
         let help = "Records added to and deleted from the zone, ownership markers among them";
         registry.register("changed_records", help, changed.clone());
-        let help = "Records put right that somebody else had changed, added or deleted";
+        let help = "Records put right that others had changed, but for what they changed while we sent";
         registry.register("drift_repaired_records", help, repaired.clone());
     }
 

@@ -111,8 +111,11 @@ impl Standing {
         let looked_up = zones.iter().map(|zone| ([named(zone)], zone.verification.rrsets as u64));
         page.gauge("verification_looked_up_rrsets", "RRsets of ours that are looked up at each server", looked_up)?;
         let rounds = zones.iter().map(|zone| ([named(zone)], zone.verification.last_round));
-        let help = "When every RRset had last been looked up at every server";
+        let help = "When every RRset had last been looked up at the fastest server; others may be behind";
         page.time("verification_last_round_timestamp", help, rounds)?;
+        let planned = zones.iter().map(|zone| ([named(zone)], Some(zone.verification.round_seconds)));
+        let help = "In how long every RRset is to be looked up once; 0: only what has changed";
+        page.time("verification_round", help, planned)?;
         let servers = || zones.iter().flat_map(|zone| zone.verification.servers.iter().map(move |at| (zone, at)));
         let states = servers().flat_map(|(zone, at)| {
             State::ALL.map(|state| {

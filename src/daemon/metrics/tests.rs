@@ -41,7 +41,7 @@ fn status() -> DaemonStatus {
         problems: vec![String::new(); 4],
         held: Some(held),
         next_run: None,
-        verification: VerificationStatus { servers: vec![server], ..VerificationStatus::default() },
+        verification: VerificationStatus { servers: vec![server], round_seconds: 300, ..VerificationStatus::default() },
     };
     DaemonStatus { version: "1.2.3".to_owned(), instances: 9, zones: vec![zone], ..DaemonStatus::default() }
 }
@@ -75,6 +75,7 @@ fn the_status_is_told() {
         "srvctl_notifies_total{zone=\"internal.local.\",result=\"refused\"} 1",
         "srvctl_verification_rrsets{zone=\"internal.local.\",server=\"127.0.0.1:53\",state=\"in_sync\"} 4",
         "srvctl_verification_rrsets{zone=\"internal.local.\",server=\"127.0.0.1:53\",state=\"wrong\"} 0",
+        "srvctl_verification_round_seconds{zone=\"internal.local.\"} 300",
         "srvctl_server_behind{zone=\"internal.local.\",server=\"127.0.0.1:53\"} 1",
         // What has never been has no time, but a name.
         "# TYPE srvctl_zone_last_in_sync_timestamp_seconds gauge",

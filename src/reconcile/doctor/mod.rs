@@ -17,7 +17,7 @@ pub use answers::{Large, limit_of_primary, through};
 pub use local_domain::{Host, local_domain};
 pub use markers::markers;
 pub use primary::{
-    Heard, Incremental, KeyUse, Listening, Permission, clock, incremental, notified, permissions, stored,
+    Heard, Incremental, KeyUse, Listening, Permission, clock, incremental, interfered, notified, permissions, stored,
 };
 pub use resolv_conf::{ResolvConfFile, resolv_conf};
 pub use scratch::{Scratch, leftovers};

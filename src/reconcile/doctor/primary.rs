@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::counted;
-use crate::model::{Finding, Name, RecordType, Server, Severity};
+use crate::model::{Finding, Name, OwnerId, RecordType, Server, Severity};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::tsig::FUDGE;
 
@@ -121,6 +121,16 @@ pub fn permissions(zone: &Name, key: &str, tried: &[Permission]) -> Finding {
             types.join(" ")
         )
     })
+}
+
+/// Somebody else changed the scratch names while they were in the zone: the server said so of an update.
+pub fn interfered(zone: &Name, owner: &OwnerId, rcode: Rcode) -> Finding {
+    let problem = "somebody else changed the scratch names meanwhile, so limits and large answers were not tried";
+    let finding = Finding::new("stored", Severity::Error, zone, problem);
+    finding.seen(format!("an update on condition that they are still ours: {rcode}")).remedy(format!(
+        "run `srvctl doctor` again when no other machine with the owner \"{owner}\" runs it: it takes our scratch names for \
+         leftovers and removes them. No two machines should have one owner"
+    ))
 }
 
 /// What of an accepted update is not as it was sent, line by line.

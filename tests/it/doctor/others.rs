@@ -1,5 +1,7 @@
 //! Secondaries that lag or are none, and servers through which nothing large comes.
 
+use std::thread;
+
 use super::servers::{Bind, at, tcp_only, udp_only};
 use super::site::{Findings, assert_gone, with_lines};
 use crate::support::{Named, Settings, Workspace, in_private_network};
@@ -77,4 +79,38 @@ fn a_primary_alone() {
     let named = Named::start();
     let findings = Findings::of(&with_lines(&named, ""), &[]);
     findings.one("answer", "ok", &[&named.address().to_string(), "all 100 records"]);
+}
+
+/// A secondary that has what others changed a moment ago is not ahead of the primary.
+#[test]
+fn others_go_on_changing_the_zone() {
+    in_private_network("doctor::others::others_go_on_changing_the_zone", || {
+        let named = Named::builder()
+            .listen(at(1))
+            .records("@ NS ns2\nns2 A 127.0.0.2")
+            .zone_options(
+                "allow-update { key \"srvctl-test\"; }; allow-transfer { key \"srvctl-test\"; }; notify explicit; \
+                 also-notify { 127.0.0.2; }; notify-delay 0;",
+            )
+            .start();
+        let _secondary = Bind::secondary(at(2), &named.key().text(), "");
+        let (before, workspace) = (named.serial(), Workspace::new(&named));
+        let found = thread::scope(|scope| {
+            let examined = scope.spawn(|| [&[][..], &["--no-update"]].map(|more| Findings::of(&workspace, more)));
+            for address in (0..250).cycle() {
+                if examined.is_finished() {
+                    break;
+                }
+                named.nsupdate(&format!(
+                    "zone internal.local\nupdate delete busy.internal.local A\n\
+                     update add busy.internal.local 60 A 192.0.2.{address}"
+                ));
+            }
+            examined.join().unwrap()
+        });
+        assert!(named.serial() > before + 20, "the zone was changed meanwhile: {}", named.serial());
+        for findings in &found {
+            findings.only("secondary-serial", "ok", &["127.0.0.2:53", "follows the primary"]);
+        }
+    });
 }

@@ -103,3 +103,21 @@ fn a_daemon_leaves_them_alone() {
     let plan = workspace.expect(0, &["plan"]);
     assert!(!plan.stdout.contains("doctor"), "{plan:?}");
 }
+
+#[test]
+fn whoever_takes_them_away_meanwhile_is_no_limit() {
+    let named = Named::start();
+    let child = under_way(&named, &told_nothing(&named));
+    let marker = named.zone_text().into_iter().find(|line| line.starts_with("_srvctl._srvctl-doctor-")).unwrap();
+    let name = marker.split_whitespace().next().unwrap();
+    named.nsupdate(&format!("zone internal.local\nupdate delete {name} TXT"));
+    let output = child.wait_with_output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let of_code = |code: &str| findings.iter().find(|finding| finding["code"] == code);
+    assert_eq!(of_code("limit-primary"), None, "{report:#}");
+    let stored = of_code("stored").unwrap();
+    assert!(stored["severity"] == "error" && stored["problem"].as_str().unwrap().contains("somebody else"), "{stored}");
+    assert!(stored["evidence"].to_string().contains("NXRRSET"), "{stored}");
+    assert_gone(&named);
+}
