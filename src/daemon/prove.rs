@@ -145,7 +145,7 @@ async fn look_at_all(wanted: &[Wanted<'_>], who: &Who) -> Vec<Proof> {
     let permits = Arc::new(Semaphore::new(CONCURRENT));
     let mut proofs = Vec::new();
     for wanted in wanted {
-        let Verifiers { asked, lost } = &who[&wanted.zone.name];
+        let Verifiers { asked, lost, .. } = &who[&wanted.zone.name];
         let question = |name: &Name| RrsetKey::new(name.clone(), wanted.record_type);
         let questions: Vec<_> = wanted.names.iter().map(question).collect();
         for server in asked {
