@@ -390,6 +390,6 @@ fn what_is_withdrawn_leaves_the_srv_set_and_its_address_stays() {
     reconciler.examine();
     assert_eq!(reconciler.pending(), [name("_web._tcp")]);
     settle(&mut reconciler);
-    let records = |of: &str| reconciler.live().at(&name(of)).map_or(0, |sets| sets.record_count());
+    let records = |of: &str| reconciler.live().at(&name(of)).map_or(0, crate::model::Sets::record_count);
     assert_eq!((records("_web._tcp"), records("h1"), records("h2")), (1, 1, 1));
 }
