@@ -164,7 +164,8 @@ async fn generation(
     let status = Arc::new(watch::Sender::new(initial_status(config)));
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
-    let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::clone(&status)));
+    let wishes =
+        Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::new(wishes::AsItIs), Arc::clone(&status)));
     outside.metrics.expect(&config.zones);
     let metrics = Arc::clone(&outside.metrics);
     let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics };

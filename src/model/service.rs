@@ -178,7 +178,7 @@ impl Service {
     /// Whether the other is the same, wherever it was written.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let said = |service: &Self| (service.ttl, service.shards, service.instances.len());
-        let offers = |instance: &Instance| (instance.port, instance.priority, instance.weight);
+        let offers = |instance: &Instance| (instance.port, instance.priority, instance.weight, instance.withdrawn);
         let same = |(one, other): (&Instance, &Instance)| {
             one.host == other.host && offers(one) == offers(other) && one.addresses == other.addresses
         };
@@ -193,6 +193,11 @@ impl Service {
 }
 
 impl Service {
+    /// Whether the other is the same in what is not published either, such as its checks.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        self.says_the_same(other)
+    }
+
     /// Whether everything that the other publishes is published by this one too, in some form.
     pub fn has_all_of(&self, other: &Self) -> bool {
         let offers = |wanted: &Instance| {
@@ -219,6 +224,8 @@ pub struct Instance {
     pub weight: u16,
     /// Addresses to publish for the host; empty when somebody else publishes them.
     pub addresses: SmallVec<[IpAddr; 1]>,
+    /// Whether health leaves it out of the SRV records for now. Its host's addresses stay: what fails is the service.
+    pub withdrawn: bool,
     /// Where a person wrote it.
     pub place: Place,
 }

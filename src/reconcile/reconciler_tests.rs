@@ -28,6 +28,7 @@ fn instance(host: &str, weight: u16, address: Option<u32>) -> Instance {
         priority: 0,
         weight,
         addresses: address.map(|address| std::net::Ipv4Addr::from(address).into()).into_iter().collect(),
+        withdrawn: false,
         place: place(),
     }
 }

@@ -67,6 +67,7 @@ impl Wish {
                 priority: srv.priority,
                 weight: srv.weight,
                 addresses: smallvec::SmallVec::new(),
+                withdrawn: false,
                 place: place(),
             }
         };

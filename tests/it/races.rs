@@ -105,6 +105,7 @@ fn contested_service(name: &str, state: &State) -> Service {
         priority: 0,
         weight: 0,
         addresses: [].into_iter().collect(),
+        withdrawn: false,
         place: place(),
     };
     let zone = "internal.local".parse().unwrap();

@@ -84,6 +84,7 @@ fn instance(registration: &Registration, place: &Place) -> Instance {
         priority: offer.priority,
         weight: offer.weight,
         addresses: offer.addresses.iter().copied().collect(),
+        withdrawn: false,
         place: place.clone(),
     }
 }

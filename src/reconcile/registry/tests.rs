@@ -123,6 +123,7 @@ fn in_file(name: &str, hosts: &[(&str, Option<&str>)]) -> (ServiceKey, Arc<Servi
         priority: 1,
         weight: 1,
         addresses: address.iter().map(|address| address.parse().unwrap()).collect(),
+        withdrawn: false,
         place: place.clone(),
     };
     let mut instances: Vec<_> = hosts.iter().map(instance).collect();

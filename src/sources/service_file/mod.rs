@@ -117,7 +117,7 @@ fn instance(
     } else {
         seen.insert((host.clone(), port), place.clone());
     }
-    Some(Instance { host, port, priority, weight, addresses: addresses?.into(), place })
+    Some(Instance { host, port, priority, weight, addresses: addresses?.into(), withdrawn: false, place })
 }
 
 fn small(fields: &mut Fields<'_, '_>, key: &'static str) -> u16 {
