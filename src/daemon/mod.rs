@@ -51,7 +51,7 @@ use tokio::time::timeout;
 use crate::api::{self, Access, ListenError};
 use crate::config::{self, Config};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
+use crate::model::{DaemonStatus, Diagnostic, HealthSummary, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
 use doors::{Doors, NewDoors};
@@ -390,6 +390,7 @@ fn initial_status(config: &Config) -> DaemonStatus {
         held: None,
         next_run: None,
         verification: VerificationStatus::default(),
+        health: HealthSummary::default(),
     };
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
