@@ -329,6 +329,7 @@ pub(super) fn zone_of(name: &Name, policies: &[ZonePolicy]) -> Option<usize> {
     inside.max_by_key(|(_, policy)| policy.name.len()).map(|(index, _)| index)
 }
 
+/// What fails its checks and is withdrawn is not among it; the addresses of its host stay.
 fn srv_rrset(service: &Service, ttl: u32) -> Option<Rrset> {
     srv_of(service.instances.iter().filter(|instance| !instance.withdrawn), ttl)
 }
