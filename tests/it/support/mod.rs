@@ -32,7 +32,7 @@ mod vmagent;
 
 pub(crate) use ansible::{Ansible, Run};
 pub(crate) use api::Api;
-pub(crate) use backend::Backend;
+pub(crate) use backend::{Backend, Fleet};
 pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use daemon::{Daemon, Notify, outcome};
 pub(crate) use example::{EXAMPLE, EXAMPLE_RECORDS, JENKINS, NODE_EXPORTER};
