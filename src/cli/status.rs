@@ -218,7 +218,7 @@ fn also_notify(listen: &str) -> String {
 }
 
 /// How long ago a moment was, in the two largest units.
-fn age(since: u64) -> String {
+pub(super) fn age(since: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let seconds = now.saturating_sub(since);
     let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);

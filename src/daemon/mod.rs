@@ -17,6 +17,7 @@ pub mod doctor;
 mod doors;
 mod drift;
 mod feed;
+mod health_board;
 mod herald;
 mod inbox;
 mod metrics;
@@ -56,6 +57,7 @@ use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
 use doors::{Doors, NewDoors};
 use feed::{Facts, Feeds};
+use health_board::{HealthBoard, HealthWrite};
 use herald::{Herald, Pace};
 use inbox::Inbox;
 use metrics::Metrics;
@@ -168,9 +170,11 @@ async fn generation(
         Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::new(wishes::AsItIs), Arc::clone(&status)));
     outside.metrics.expect(&config.zones);
     let metrics = Arc::clone(&outside.metrics);
-    let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics };
+    let board = Arc::new(HealthBoard::default());
+    let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics, board };
     start_reconcilers(config, &mut tasks, &ports);
-    start_api(config, &doors, &mut tasks, &ports)?;
+    let (note, notes) = mpsc::channel(health_board::QUEUE);
+    start_api(config, &doors, &mut tasks, &ports, (note, notes))?;
     let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
     let metrics = config.metrics.listen.map(|address| format!(", http://{address}/metrics")).unwrap_or_default();
     let summary = format!("{} zones, socket {}{tcp}{metrics}", config.zones.len(), config.api.socket.display());
@@ -205,6 +209,7 @@ struct Ports {
     stopped: watch::Receiver<bool>,
     status: Arc<watch::Sender<DaemonStatus>>,
     metrics: Arc<Metrics>,
+    board: Arc<HealthBoard>,
 }
 
 fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
@@ -256,7 +261,13 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
 }
 
 /// Those who take registrations: who writes them down, and who answers.
-fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -> Result<(), DaemonError> {
+fn start_api(
+    config: &Config,
+    doors: &Doors,
+    tasks: &mut Tasks,
+    ports: &Ports,
+    (note, notes): (mpsc::Sender<HealthWrite>, mpsc::Receiver<HealthWrite>),
+) -> Result<(), DaemonError> {
     let (ask, questions) = mpsc::channel(registrar::QUEUE);
     // What is asked is answered: who writes it down stops when nobody is left who asks.
     let (answered, all_answered) = watch::channel(false);
@@ -265,6 +276,8 @@ fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -
         policies: policies(config).into(),
         lease_grace: config.api.lease_grace,
         questions,
+        health: notes,
+        board: Arc::clone(&ports.board),
         wishes: Arc::clone(&ports.wishes),
         stop: all_answered,
         status: Arc::clone(&ports.status),
@@ -276,6 +289,8 @@ fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -
         wishes: Arc::clone(&ports.wishes),
         inboxes: ports.inboxes.clone(),
         questions: ask,
+        health: note,
+        board: Arc::clone(&ports.board),
         stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
         metrics: Arc::clone(&ports.metrics),

@@ -19,6 +19,8 @@ fn registrar(directory: &std::path::Path) -> (Registrar, Book) {
         policies: [policy].into(),
         lease_grace: Duration::from_secs(30),
         questions: mpsc::channel(1).1,
+        health: mpsc::channel(1).1,
+        board: Arc::default(),
         wishes,
         stop: watch::channel(false).1,
         status,
