@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use super::health_board::{HealthBoard, HealthWrite};
+use super::triage::Triage;
 use super::wishes::Wishes;
 use super::zone_task::now;
 use crate::model::{Action, Catalogue, DaemonStatus, Edit, LeaseStatus, Name, Principal};
@@ -62,6 +63,7 @@ pub(super) struct Registrar {
     /// What changed about health, to be written down.
     pub(super) health: mpsc::Receiver<HealthWrite>,
     pub(super) board: Arc<HealthBoard>,
+    pub(super) triage: Arc<Triage>,
     pub(super) wishes: Arc<Wishes>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
@@ -120,8 +122,10 @@ impl Registrar {
                 let zones = self.policies.iter().map(|policy| &policy.name);
                 let unconfirmed: BTreeSet<Name> =
                     zones.filter(|zone| !contents.confirmed.contains(*zone)).cloned().collect();
-                self.wishes.take_registry(registry.clone(), unconfirmed, contents.clock);
+                // First how they were: a start by itself neither withdraws anything nor brings it back.
+                self.triage.restore(contents.health.clone());
                 self.board.restore(contents.health);
+                self.wishes.take_registry(registry.clone(), unconfirmed, contents.clock);
                 self.show_problem(store.problem());
                 let book = Book::new(store, registry, contents.clock);
                 book.show_leases(self);

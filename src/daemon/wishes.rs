@@ -19,21 +19,12 @@ use crate::reconcile::registry::Registry;
 
 /// What becomes of a service before it is published: health leaves instances out, or moves them behind the others.
 pub(super) trait Overlay: Send + Sync {
-    /// The service as it shall be published; the very same one where there is nothing to change in it.
-    fn publish(&self, service: &Arc<Service>) -> Arc<Service>;
+    /// Takes in what a service has become, by its own name; none when nobody offers it any more.
+    fn comes_into_force(&self, own_name: &Name, service: Option<&Arc<Service>>);
+
+    /// A service as it shall be published; none when that is as it is in force.
+    fn published(&self, own_name: &Name) -> Option<Arc<Service>>;
 }
-
-/// Publishes everything as it is.
-pub(super) struct AsItIs;
-
-impl Overlay for AsItIs {
-    fn publish(&self, service: &Arc<Service>) -> Arc<Service> {
-        Arc::clone(service)
-    }
-}
-
-/// Services that are others than before; none for those that nobody offers any more.
-pub(super) type Changed = BTreeMap<ServiceKey, Option<Arc<Service>>>;
 
 /// Everything desired, shared by those who learn of it and those who look.
 pub(super) struct Wishes {
@@ -69,7 +60,7 @@ struct Services {
     /// What the zones' tasks have been told: that, less what health left out.
     published: Catalogue,
     /// What of `in_force` changed since whoever checks it looked.
-    changed: Changed,
+    changed: BTreeSet<ServiceKey>,
 }
 
 #[derive(Default)]
@@ -114,7 +105,8 @@ impl Wishes {
     /// Takes in everything that is registered.
     pub(super) fn take_registry(&self, registry: Registry, unconfirmed: BTreeSet<Name>, clock: u64) {
         let mut state = self.lock();
-        let changed: BTreeSet<_> = registry.services().map(|(key, _)| key.clone()).collect();
+        // Those of the files too: what their health was is known from now on.
+        let changed = state.files.as_ref().map(|files| everything(files, Some(&registry))).unwrap_or_default();
         state.registrations = Registrations::Known { registry, unconfirmed };
         state.clock = clock;
         self.tell(&mut state, changed);
@@ -154,9 +146,8 @@ impl Wishes {
         }
     }
 
-    /// Waits until services changed that are in force, and says which. One who is told what became of them, the first
-    /// time of all.
-    pub(super) async fn changed(&self) -> Changed {
+    /// Waits until services in force changed, came or went, and says which. For one who listens.
+    pub(super) async fn changed(&self) -> BTreeSet<ServiceKey> {
         loop {
             let changed = std::mem::take(&mut self.lock().services.changed);
             if !changed.is_empty() {
@@ -229,7 +220,10 @@ impl Wishes {
             let file = files.get(&key);
             let after = registry.map_or_else(|| file.cloned(), |registry| registry.in_force(&key, file));
             let Ok(own_name) = key.owner_name() else { continue };
-            let published = after.as_ref().map(|after| self.overlay.publish(after));
+            if state.services.come_into_force(&key, after.as_ref()) {
+                self.overlay.comes_into_force(&own_name, after.as_ref());
+            }
+            let published = after.map(|after| self.overlay.published(&own_name).unwrap_or(after));
             let is_same = match (state.services.published.get(&key), &published) {
                 (Some(before), Some(after)) => before.says_the_same(after),
                 (None, None) => true,
@@ -239,7 +233,6 @@ impl Wishes {
                 put(&mut state.services.published, &key, published.clone());
                 news.insert(own_name, published);
             }
-            state.services.comes_into_force(key, after);
         }
         if !state.services.changed.is_empty() {
             self.bell.notify_one();
@@ -293,20 +286,20 @@ impl Wishes {
 }
 
 impl Services {
-    fn comes_into_force(&mut self, key: ServiceKey, after: Option<Arc<Service>>) {
-        let before = self.in_force.get(&key);
-        let is_same = match (before, &after) {
-            (Some(before), Some(after)) => before.is_the_same(after),
-            (None, None) => true,
-            _ => false,
+    /// Whether it is another than before.
+    fn come_into_force(&mut self, key: &ServiceKey, after: Option<&Arc<Service>>) -> bool {
+        let before = self.in_force.get(key);
+        let is_other = match (before, after) {
+            (Some(before), Some(after)) => !before.is_the_same(after),
+            (before, after) => before.is_some() || after.is_some(),
         };
-        if is_same {
-            return;
+        if is_other {
+            self.instances -= before.map_or(0, |before| before.instances.len());
+            self.instances += after.map_or(0, |after| after.instances.len());
+            put(&mut self.in_force, key, after.cloned());
+            self.changed.insert(key.clone());
         }
-        self.instances -= before.map_or(0, |before| before.instances.len());
-        self.instances += after.as_ref().map_or(0, |after| after.instances.len());
-        put(&mut self.in_force, &key, after.clone());
-        self.changed.insert(key, after);
+        is_other
     }
 }
 
