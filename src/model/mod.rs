@@ -4,6 +4,7 @@
 mod delta;
 mod diagnostic;
 mod finding;
+pub mod health;
 mod marker;
 mod name;
 mod name_map;
@@ -24,6 +25,7 @@ mod zone;
 pub use delta::{Change, Line};
 pub use diagnostic::{Diagnostic, LineIndex, Place};
 pub use finding::{Finding, Severity};
+pub use health::{Check, CheckKind, Checks, Condition, HealthPolicy, Publication};
 pub use marker::{MARKER_LABEL, Marker, MarkerError, OwnerId};
 pub use name::{MAX_LABEL, MAX_NAME, Name, NameError};
 pub use name_map::NameMap;

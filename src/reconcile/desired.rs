@@ -328,6 +328,7 @@ pub(super) fn zone_of(name: &Name, policies: &[ZonePolicy]) -> Option<usize> {
     inside.max_by_key(|(_, policy)| policy.name.len()).map(|(index, _)| index)
 }
 
+/// What fails its checks and is withdrawn is not among it; the addresses of its host stay.
 fn srv_rrset(service: &Service, ttl: u32) -> Option<Rrset> {
     let srv = |instance: &Instance| {
         Rdata::srv(&Srv {
@@ -337,7 +338,7 @@ fn srv_rrset(service: &Service, ttl: u32) -> Option<Rrset> {
             target: instance.host.clone(),
         })
     };
-    Rrset::new(ttl, service.instances.iter().map(srv))
+    Rrset::new(ttl, service.instances.iter().filter(|instance| !instance.withdrawn).map(srv))
 }
 
 /// One TXT record with a string per key (RFC 6763 section 6), sorted by key.

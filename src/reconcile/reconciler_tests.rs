@@ -23,19 +23,16 @@ fn place() -> Place {
 
 fn instance(host: &str, weight: u16, address: Option<u32>) -> Instance {
     Instance {
-        host: name(host),
-        port: NonZeroU16::new(9100).unwrap(),
-        priority: 0,
         weight,
         addresses: address.map(|address| std::net::Ipv4Addr::from(address).into()).into_iter().collect(),
-        place: place(),
+        ..Instance::new(name(host), NonZeroU16::new(9100).unwrap(), place())
     }
 }
 
 fn service(service: &str, shards: Shards, mut instances: Vec<Instance>) -> Arc<Service> {
     instances.sort_by(|one, other| one.host.cmp(&other.host));
     let key = ServiceKey { name: service.into(), proto: "tcp".into(), zone: ZONE.parse().unwrap() };
-    Arc::new(Service { key, ttl: None, metadata: BTreeMap::new(), shards, instances, place: place() })
+    Arc::new(Service { shards, instances, ..Service::new(key, place()) })
 }
 
 fn nothing(limit: usize) -> Desired {
