@@ -113,3 +113,7 @@ impl Overlay for Triage {
         self.with(|health| health.effective(own_name).cloned()).flatten()
     }
 }
+
+#[cfg(test)]
+#[path = "triage_tests.rs"]
+mod tests;

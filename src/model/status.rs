@@ -68,7 +68,7 @@ pub struct HealthSummary {
     pub failing: usize,
     /// Instances that are checked, and of which it is not known yet.
     pub unknown: usize,
-    /// Instances that are worked on: their failures have no consequences.
+    /// Instances that are worked on, by their host or their service.
     pub in_maintenance: usize,
     /// Failing instances that are left out of the SRV records.
     pub withdrawn: usize,

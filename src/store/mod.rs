@@ -195,8 +195,8 @@ pub fn was_written(state_dir: &Path) -> bool {
     state_dir.join(LOCK).exists()
 }
 
-/// The number of the newest line of the journal: what tells whether anything was registered since. None when nothing
-/// ever was.
+/// How many lines the journal and the history of health ever had: what tells whether anything was registered since, or
+/// fails. None when there were none.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -111,7 +111,7 @@ impl Standing {
         page.gauge("health_withdrawn_instances", help, each(|health| health.withdrawn))?;
         let help = "Failing instances that are published with another priority or weight";
         page.gauge("health_deprioritised_instances", help, each(|health| health.deprioritised))?;
-        let help = "Instances whose failures have no consequences, because somebody works on them";
+        let help = "Instances that somebody works on, by their host or their service";
         page.gauge("health_maintained_instances", help, each(|health| health.in_maintenance))?;
         let help = "Services of which so much fails that nothing of it is withdrawn";
         page.gauge("health_floor_held_services", help, each(|health| health.floor_held.len()))?;
