@@ -52,7 +52,7 @@ use tokio::time::timeout;
 use crate::api::{self, Access, ListenError};
 use crate::config::{self, Config};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
+use crate::model::{DaemonStatus, Diagnostic, HealthSummary, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
 use doors::{Doors, NewDoors};
@@ -166,7 +166,8 @@ async fn generation(
     let status = Arc::new(watch::Sender::new(initial_status(config)));
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
-    let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::clone(&status)));
+    let wishes =
+        Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::new(wishes::AsItIs), Arc::clone(&status)));
     outside.metrics.expect(&config.zones);
     let metrics = Arc::clone(&outside.metrics);
     let board = Arc::new(HealthBoard::default());
@@ -404,6 +405,7 @@ fn initial_status(config: &Config) -> DaemonStatus {
         held: None,
         next_run: None,
         verification: VerificationStatus::default(),
+        health: HealthSummary::default(),
     };
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -1,5 +1,6 @@
 use std::num::NonZeroU16;
 
+use super::super::wishes::AsItIs;
 use super::*;
 use crate::model::{InstanceId, Offer, ServiceKey};
 use crate::reconcile::registry::Expected;
@@ -11,7 +12,7 @@ fn registrar(directory: &std::path::Path) -> (Registrar, Book) {
     let zone: Name = "internal.local".parse().unwrap();
     let policy = ZonePolicy { name: zone.clone(), ttl: 300, max_records_per_rrset: 100, max_delete_percent: 30 };
     let status = Arc::new(watch::Sender::new(DaemonStatus::default()));
-    let wishes = Arc::new(Wishes::new(vec![zone], Vec::new(), Arc::clone(&status)));
+    let wishes = Arc::new(Wishes::new(vec![zone], Vec::new(), Arc::new(AsItIs), Arc::clone(&status)));
     wishes.take_files(&Arc::default(), Vec::new());
     let registrar = Registrar {
         state_dir: directory.to_owned(),

@@ -2,17 +2,38 @@
 //! the zones' tasks hear of what changed by it.
 //!
 //! Nothing is told before every source has been heard once: part of what is desired looks like the removal of the rest.
+//!
+//! What is in force and what is published are two things where a service's health has a say: an [`Overlay`] makes the
+//! second of the first, again whenever the first changes, so that no change of a service overtakes what health decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::inbox::Inbox;
 use crate::api::View;
 use crate::model::{Catalogue, DaemonStatus, Edit, Name, Outcome, Service, ServiceKey};
 use crate::reconcile::MissingSource;
 use crate::reconcile::registry::Registry;
+
+/// What becomes of a service before it is published: health leaves instances out, or moves them behind the others.
+pub(super) trait Overlay: Send + Sync {
+    /// The service as it shall be published; the very same one where there is nothing to change in it.
+    fn publish(&self, service: &Arc<Service>) -> Arc<Service>;
+}
+
+/// Publishes everything as it is.
+pub(super) struct AsItIs;
+
+impl Overlay for AsItIs {
+    fn publish(&self, service: &Arc<Service>) -> Arc<Service> {
+        Arc::clone(service)
+    }
+}
+
+/// Services that are others than before; none for those that nobody offers any more.
+pub(super) type Changed = BTreeMap<ServiceKey, Option<Arc<Service>>>;
 
 /// Everything desired, shared by those who learn of it and those who look.
 pub(super) struct Wishes {
@@ -21,6 +42,9 @@ pub(super) struct Wishes {
     inboxes: Vec<Arc<Inbox>>,
     /// Every zone's name, in the same order.
     zones: Vec<Name>,
+    overlay: Arc<dyn Overlay>,
+    /// Rings when there is something for [`Wishes::take_changed`].
+    bell: Notify,
     status: Arc<watch::Sender<DaemonStatus>>,
 }
 
@@ -33,10 +57,19 @@ struct State {
     registrations: Registrations,
     /// Seconds on the service clock.
     clock: u64,
-    /// What the zones' tasks have been told.
+    services: Services,
+    missing: Option<Vec<Vec<MissingSource>>>,
+}
+
+#[derive(Default)]
+struct Services {
+    /// Everything that is desired, healthy or not.
     in_force: Catalogue,
     instances: usize,
-    missing: Option<Vec<Vec<MissingSource>>>,
+    /// What the zones' tasks have been told: that, less what health left out.
+    published: Catalogue,
+    /// What of `in_force` changed since whoever checks it looked.
+    changed: Changed,
 }
 
 #[derive(Default)]
@@ -52,8 +85,13 @@ enum Registrations {
 }
 
 impl Wishes {
-    pub(super) fn new(zones: Vec<Name>, inboxes: Vec<Arc<Inbox>>, status: Arc<watch::Sender<DaemonStatus>>) -> Self {
-        Self { state: Mutex::default(), inboxes, zones, status }
+    pub(super) fn new(
+        zones: Vec<Name>,
+        inboxes: Vec<Arc<Inbox>>,
+        overlay: Arc<dyn Overlay>,
+        status: Arc<watch::Sender<DaemonStatus>>,
+    ) -> Self {
+        Self { state: Mutex::default(), inboxes, zones, overlay, bell: Notify::new(), status }
     }
 
     /// Takes in what the service files say.
@@ -108,6 +146,26 @@ impl Wishes {
         }
     }
 
+    /// Takes in that the overlay makes something else of these services.
+    pub(super) fn reconsider(&self, keys: BTreeSet<ServiceKey>) {
+        let mut state = self.lock();
+        if state.missing.is_some() {
+            self.tell(&mut state, keys);
+        }
+    }
+
+    /// Waits until services changed that are in force, and says which. One who is told what became of them, the first
+    /// time of all.
+    pub(super) async fn changed(&self) -> Changed {
+        loop {
+            let changed = std::mem::take(&mut self.lock().services.changed);
+            if !changed.is_empty() {
+                return changed;
+            }
+            self.bell.notified().await;
+        }
+    }
+
     /// Notes how far the service clock went.
     pub(super) fn take_clock(&self, clock: u64) {
         self.lock().clock = clock;
@@ -143,7 +201,7 @@ impl Wishes {
 
     /// The service that is in force.
     pub(super) fn in_force(&self, key: &ServiceKey) -> Option<Arc<Service>> {
-        self.lock().in_force.get(key).cloned()
+        self.lock().services.in_force.get(key).cloned()
     }
 
     /// Shows everything, for as long as `look` takes.
@@ -154,7 +212,7 @@ impl Wishes {
             Registrations::Known { registry, .. } => registry,
             _ => &nothing,
         };
-        look(View { registry, in_force: &state.in_force, clock: state.clock });
+        look(View { registry, in_force: &state.services.in_force, clock: state.clock });
     }
 
     /// Tells the zones' tasks what these services have become, and what may have gone missing.
@@ -170,34 +228,37 @@ impl Wishes {
         for key in keys {
             let file = files.get(&key);
             let after = registry.map_or_else(|| file.cloned(), |registry| registry.in_force(&key, file));
-            let before = state.in_force.get(&key);
-            let is_same = match (before, &after) {
+            let Ok(own_name) = key.owner_name() else { continue };
+            let published = after.as_ref().map(|after| self.overlay.publish(after));
+            let is_same = match (state.services.published.get(&key), &published) {
                 (Some(before), Some(after)) => before.says_the_same(after),
                 (None, None) => true,
                 _ => false,
             };
-            if is_same {
-                continue;
+            if !is_same {
+                put(&mut state.services.published, &key, published.clone());
+                news.insert(own_name, published);
             }
-            let Ok(own_name) = key.owner_name() else { continue };
-            state.instances -= before.map_or(0, |before| before.instances.len());
-            state.instances += after.as_ref().map_or(0, |after| after.instances.len());
-            match &after {
-                Some(after) => state.in_force.insert(key, Arc::clone(after)),
-                None => state.in_force.remove(&key),
-            };
-            news.insert(own_name, after);
+            state.services.comes_into_force(key, after);
+        }
+        if !state.services.changed.is_empty() {
+            self.bell.notify_one();
         }
         let missing = self.missing(state);
         let told = state.missing.replace(missing.clone());
-        if news.is_empty() && told.as_ref() == Some(&missing) {
-            return;
+        if !news.is_empty() || told.as_ref() != Some(&missing) {
+            return self.pass_on(state, &news, &missing);
         }
-        self.pass_on(state, &news, &missing);
+        let counts = (state.services.in_force.len(), state.services.instances);
+        self.status.send_if_modified(|status| {
+            let before = (status.services, status.instances);
+            (status.services, status.instances) = counts;
+            before != counts
+        });
     }
 
     fn pass_on(&self, state: &State, news: &BTreeMap<Name, Option<Arc<Service>>>, missing: &[Vec<MissingSource>]) {
-        let (services, instances) = (state.in_force.len(), state.instances);
+        let (services, instances) = (state.services.in_force.len(), state.services.instances);
         // In one, so that no zone is said to be in sync with what is not wanted any more, nor to be pending when its
         // task has been faster.
         self.status.send_modify(|status| {
@@ -231,6 +292,31 @@ impl Wishes {
     }
 }
 
+impl Services {
+    fn comes_into_force(&mut self, key: ServiceKey, after: Option<Arc<Service>>) {
+        let before = self.in_force.get(&key);
+        let is_same = match (before, &after) {
+            (Some(before), Some(after)) => before.is_the_same(after),
+            (None, None) => true,
+            _ => false,
+        };
+        if is_same {
+            return;
+        }
+        self.instances -= before.map_or(0, |before| before.instances.len());
+        self.instances += after.as_ref().map_or(0, |after| after.instances.len());
+        put(&mut self.in_force, &key, after.clone());
+        self.changed.insert(key, after);
+    }
+}
+
+fn put(catalogue: &mut Catalogue, key: &ServiceKey, service: Option<Arc<Service>>) {
+    match service {
+        Some(service) => catalogue.insert(key.clone(), service),
+        None => catalogue.remove(key),
+    };
+}
+
 fn everything(files: &Catalogue, registry: Option<&Registry>) -> BTreeSet<ServiceKey> {
     let registered = registry.into_iter().flat_map(Registry::services).map(|(key, _)| key);
     files.keys().chain(registered).cloned().collect()
@@ -239,7 +325,7 @@ fn everything(files: &Catalogue, registry: Option<&Registry>) -> BTreeSet<Servic
 /// The services that are others than before.
 pub(super) fn differences(before: &Catalogue, after: &Catalogue) -> BTreeSet<ServiceKey> {
     let is_new =
-        |(key, service): &(&ServiceKey, &Arc<Service>)| !before.get(*key).is_some_and(|old| old.says_the_same(service));
+        |(key, service): &(&ServiceKey, &Arc<Service>)| !before.get(*key).is_some_and(|old| old.is_the_same(service));
     let gone = before.keys().filter(|key| !after.contains_key(*key));
     let new = after.iter().filter(is_new).map(|(key, _)| key);
     gone.chain(new).cloned().collect()

@@ -20,6 +20,7 @@ mod doctor;
 mod errors;
 mod foreign;
 mod guards;
+mod health;
 mod isolation;
 mod keys;
 mod kills;

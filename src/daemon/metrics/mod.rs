@@ -52,6 +52,8 @@ struct Events {
     transferred: Counters<2>,
     changed: Counters<2>,
     repaired: Counters<1>,
+    probes: Timed,
+    verdicts: Counters<2>,
 }
 
 /// Histograms of exchanges with servers.
@@ -119,6 +121,14 @@ impl Metrics {
         self.events.propagation.0.get_or_create(&by_server(server)).observe(took.as_secs_f64());
     }
 
+    /// One check of an instance: of which type, what came of it, and how long it took.
+    pub(super) fn probed(&self, kind: &str, verdict: &str, took: Duration) {
+        let by_type = [("type", kind.to_owned())];
+        self.events.probes.0.get_or_create(&by_type).observe(took.as_secs_f64());
+        let [by_type] = by_type;
+        self.events.verdicts.get_or_create(&[by_type, ("verdict", verdict.to_owned())]).inc();
+    }
+
     /// Everything, with how things stand now.
     pub(super) fn render(&self, status: DaemonStatus, exposition: Exposition) -> String {
         let mut standing = Registry::with_prefix(PREFIX);
@@ -179,7 +189,7 @@ impl Observer for ZoneMetrics {
 
 impl Events {
     fn register(&self, registry: &mut Registry) {
-        let Self { updates, lookups, lookup_states, propagation, transfers, transferred, changed, repaired } = self;
+        let Self { updates, lookups, lookup_states, propagation, transfers, transferred, .. } = self;
         let help = "Time from an UPDATE message to its answer";
         registry.register_with_unit("update_duration", help, Unit::Seconds, updates.0.clone());
         let help = "Time of one look-up made as Prometheus makes it";
@@ -193,9 +203,13 @@ impl Events {
         let help = "Bytes of the messages of these transfers";
         registry.register_with_unit("transfer", help, Unit::Bytes, transferred.clone());
         let help = "Records added to and deleted from the zone, ownership markers among them";
-        registry.register("changed_records", help, changed.clone());
+        registry.register("changed_records", help, self.changed.clone());
         let help = "Records put right that somebody else had changed, added or deleted";
-        registry.register("drift_repaired_records", help, repaired.clone());
+        registry.register("drift_repaired_records", help, self.repaired.clone());
+        let help = "Checks of instances, by what came of them";
+        registry.register("probes", help, self.verdicts.clone());
+        let help = "Time of one check of an instance";
+        registry.register_with_unit("probe_duration", help, Unit::Seconds, self.probes.0.clone());
     }
 
     fn clear(&self) {
