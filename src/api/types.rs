@@ -219,8 +219,10 @@ pub struct HealthOfService {
     pub withdrawn: usize,
     /// How many are published with another priority or weight.
     pub deprioritised: usize,
-    /// The first twenty that fail.
+    /// The first twenty that fail, or are not published as they are offered.
     pub problems: Vec<InstanceHealth>,
+    /// How many more of these there are.
+    pub more_problems: usize,
 }
 
 /// One page of services that are checked, or worked on.

@@ -105,9 +105,12 @@ pub enum Command {
     Renew(RenewArgs),
     /// Show how the instances are that are checked, and what became of those that fail
     ///
-    /// Exits 3 when something is failing.
+    /// Exits 3 when something is failing that nobody works on.
     Health(HealthArgs),
-    /// Announce work on a host or a service: what fails there meanwhile is expected
+    /// Say that somebody works on a host or a service: what fails there meanwhile is expected
+    ///
+    /// Instances on such a host are withdrawn or deprioritised at once where their service's policy says so, as far as
+    /// its floor allows. Of such a service nothing more is withdrawn.
     Maintain(MaintainArgs),
     /// Run a command, and have an instance registered for as long as it runs
     ///

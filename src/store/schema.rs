@@ -106,6 +106,9 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
     // Durable means on the disk: with a write-ahead log and FULL, each commit is one write and one sync.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
+    if is_of_somebody_else(connection)? {
+        return Ok(()); // `check_version` says so
+    }
     let version = version(connection)?;
     let Some(missing) = MIGRATIONS.get(version as usize..) else { return Ok(()) };
     for (migration, version) in missing.iter().zip(version + 1..) {
@@ -116,6 +119,13 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<()> {
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Whether there is something in it, and not by us.
+fn is_of_somebody_else(connection: &Connection) -> rusqlite::Result<bool> {
+    let ours = connection.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0))? == APPLICATION_ID;
+    let things: i64 = connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    Ok(!ours && things > 0)
 }
 
 /// Whether the database is one of ours, whole, and of a version that we know. Reads all of it.

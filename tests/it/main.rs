@@ -28,6 +28,7 @@ mod listening;
 mod lookup_go;
 mod lookup_together;
 mod lookup_wire;
+mod maintenance;
 mod meanwhile;
 mod metrics;
 mod mirror;

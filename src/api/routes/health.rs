@@ -175,6 +175,9 @@ fn summary(status: &HealthStatus, works: &Works) -> HealthOfService {
     let is_worked_on = |instance: &InstanceHealth| maintenance.is_some() || instance.maintenance.is_some();
     let published = |wanted| instances.iter().filter(|instance| instance.publication == wanted).count();
     let failing = || instances.iter().filter(|instance| instance.condition == Condition::Failing);
+    let is_problem =
+        |one: &&InstanceHealth| one.condition == Condition::Failing || one.publication != Publication::Published;
+    let problems = || instances.iter().filter(is_problem);
     HealthOfService {
         service: service.clone(),
         policy: *policy,
@@ -190,6 +193,7 @@ fn summary(status: &HealthStatus, works: &Works) -> HealthOfService {
         in_maintenance: instances.iter().filter(|instance| is_worked_on(instance)).count(),
         withdrawn: published(Publication::Withdrawn),
         deprioritised: published(Publication::Deprioritised),
-        problems: failing().take(PROBLEMS).cloned().collect(),
+        problems: problems().take(PROBLEMS).cloned().collect(),
+        more_problems: problems().count().saturating_sub(PROBLEMS),
     }
 }

@@ -81,12 +81,16 @@ fn show_all(services: &[HealthOfService], maintenance: &[MaintenanceView]) {
     if !problems.is_empty() {
         output::line("");
         let row = |(service, one): &(&HealthOfService, &InstanceHealth)| {
-            let [_, since, published, why] = problem_cells(one, service.maintenance.as_ref());
-            [service.service.to_string(), one.instance.to_string(), since, published, why]
+            let [condition, since, published, why] = problem_cells(one, service.maintenance.as_ref());
+            [service.service.to_string(), one.instance.to_string(), condition, since, published, why]
         };
         let rows: Vec<_> = problems.iter().map(row).collect();
-        table::show(["SERVICE", "FAILING INSTANCE", "SINCE", "PUBLISHED", "WHY"], &rows);
-        let hidden: usize = services.iter().map(|service| service.failing - service.problems.len()).sum();
+        table::show_painted(
+            ["SERVICE", "INSTANCE", "HEALTH", "SINCE", "PUBLISHED", "WHY"],
+            &rows,
+            |row, column, cell| if column == 2 { in_tone(paint, problems[row].1.condition, cell) } else { cell },
+        );
+        let hidden: usize = services.iter().map(|service| service.more_problems).sum();
         if hidden > 0 {
             output::line(format_args!("and {hidden} more: srvctl health SERVICE"));
         }
@@ -223,16 +227,18 @@ fn show_one(status: &HealthStatus) {
     }
     output::line("");
     let rows: Vec<_> = status.instances.iter().map(instance_row).collect();
-    table::show_painted(
-        ["INSTANCE", "HEALTH", "SINCE", "PUBLISHED", "CHECKS", "WHY"],
-        &rows,
-        |row, column, cell| match (column, status.instances[row].condition) {
-            (1, Condition::Passing) => paint.good(cell),
-            (1, Condition::Failing) => paint.bad(cell),
-            (1, Condition::Unknown) => paint.doubtful(cell),
-            _ => cell,
-        },
-    );
+    table::show_painted(["INSTANCE", "HEALTH", "SINCE", "PUBLISHED", "CHECKS", "WHY"], &rows, |row, column, cell| {
+        if column == 1 { in_tone(paint, status.instances[row].condition, cell) } else { cell }
+    });
+}
+
+fn in_tone(paint: Paint, condition: Condition, text: String) -> String {
+    let tone = match condition {
+        Condition::Passing => Tone::Good,
+        Condition::Failing => Tone::Bad,
+        Condition::Unknown => Tone::Doubtful,
+    };
+    tone.painted(paint, text)
 }
 
 fn instance_row(one: &InstanceHealth) -> [String; 6] {
