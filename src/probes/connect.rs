@@ -21,11 +21,14 @@ const QUESTIONS: usize = 8;
 /// Names that are remembered. More than that are asked for each time.
 const MOST_NAMES: usize = 20_000;
 
+/// Addresses, and when they were asked for.
+type Known = (Instant, Arc<[IpAddr]>);
+
 /// Finds addresses, and remembers them for a while.
 #[derive(Debug)]
 pub(super) struct Resolver {
     questions: Arc<Semaphore>,
-    known: Mutex<HashMap<String, (Instant, Arc<[IpAddr]>)>>,
+    known: Mutex<HashMap<String, Known>>,
 }
 
 impl Default for Resolver {

@@ -40,7 +40,7 @@ pub(super) async fn check(check: &DnsCheck, filled: &Filled<'_>, tools: &Tools<'
         let share = tools.deadline.saturating_duration_since(Instant::now()) / left;
         let server = SocketAddr::new(ip, port);
         match timeout_at(Instant::now() + share, ask(check, server, share, tools)).await {
-            Ok(Ok(answer)) => return judge(&answer, &check.name, check.record),
+            Ok(Ok(answer)) => return Ok(judge(&answer, &check.name, check.record)),
             Ok(Err(stop)) => last = stop,
             Err(_) if left == 1 => std::future::pending().await, // the whole check's limit says it
             Err(_) => last = Stop::failing(format!("no answer from {server}")),
@@ -70,9 +70,11 @@ async fn ask(check: &DnsCheck, server: SocketAddr, share: Duration, tools: &Tool
 }
 
 async fn over_udp(question: &[u8], server: SocketAddr, share: Duration) -> Result<Message, Stop> {
-    let broken = |error: std::io::Error| match is_ours(&error) {
-        true => Stop::ours(format!("no question can be asked: {error}")),
-        false => Stop::failing(format!("no answer from {server}: {}", explain(&error))),
+    let broken = |error: std::io::Error| {
+        if is_ours(&error) {
+            return Stop::ours(format!("no question can be asked: {error}"));
+        }
+        Stop::failing(format!("no answer from {server}: {}", explain(&error)))
     };
     let any: IpAddr = if server.is_ipv4() { [0; 4].into() } else { [0u16; 8].into() };
     let socket = UdpSocket::bind((any, 0)).await.map_err(broken)?;
@@ -101,13 +103,13 @@ fn answer_to(question: &[u8], answer: &[u8]) -> Option<Message> {
     (same && (answer.questions == asked.questions || answer.questions.is_empty())).then_some(answer)
 }
 
-fn judge(answer: &Message, name: &Name, record_type: RecordType) -> Outcome {
+fn judge(answer: &Message, name: &Name, record_type: RecordType) -> Said {
     let rcode = Rcode(answer.rcode());
     let count = answer.answers.iter().filter(|record| record.record_type() == record_type).count();
-    Ok(match (rcode, count) {
+    match (rcode, count) {
         (Rcode::NOERROR, 0) => Said::failing(format!("no {record_type} record at {name}")),
         (Rcode::NOERROR, 1) => Said::passing(format!("1 {record_type} record at {name}")),
         (Rcode::NOERROR, count) => Said::passing(format!("{count} {record_type} records at {name}")),
         (rcode, _) => Said::failing(format!("{rcode} for {record_type} {name}")),
-    })
+    }
 }

@@ -21,6 +21,7 @@ use super::http::USER_AGENT;
 use super::outcome::{Outcome, Said, Stop};
 use super::progress::Step;
 use super::target::Filled;
+use super::tls::shake_hands;
 use crate::model::health::GrpcCheck;
 
 const PROTOCOL: &[u8] = b"h2";
@@ -43,7 +44,7 @@ pub(super) async fn check(check: &GrpcCheck, filled: &Filled<'_>, tools: &Tools<
     match &check.tls {
         Some(options) => {
             let connection = (stream, address);
-            let stream = tools.trust.connect(connection, &filled.host, options, PROTOCOL, &tools.progress).await?;
+            let stream = shake_hands(tools, connection, &filled.host, options, PROTOCOL).await?;
             tools.progress.at(Step::Waiting(address));
             exchange(stream, &format!("https://{place}{PATH}"), &check.service, tools).await
         }
@@ -132,11 +133,14 @@ fn question(service: &str) -> Bytes {
     if !service.is_empty() {
         message.push(0x0a);
         let mut length = service.len();
-        while length >= 0x80 {
-            message.push((length & 0x7f) as u8 | 0x80);
+        loop {
+            let [low, ..] = length.to_le_bytes();
             length >>= 7;
+            message.push(if length > 0 { low | 0x80 } else { low });
+            if length == 0 {
+                break;
+            }
         }
-        message.push((length & 0x7f) as u8);
         message.extend_from_slice(service.as_bytes());
     }
     let length = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();

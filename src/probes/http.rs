@@ -17,6 +17,7 @@ use super::files;
 use super::outcome::{Outcome, Said, Stop};
 use super::progress::Step;
 use super::target::Filled;
+use super::tls::shake_hands;
 use crate::model::health::HttpCheck;
 
 /// How much of a body is read, and sought through. What a check looks for stands near the top.
@@ -45,7 +46,7 @@ pub(super) async fn check(check: &HttpCheck, filled: &Filled<'_>, tools: &Tools<
     let (stream, address) = connected.inspect_err(|_| tools.resolver.forget(&question.host))?;
     if question.tls {
         let connection = (stream, address);
-        let stream = tools.trust.connect(connection, &question.host, &check.tls, PROTOCOL, &tools.progress).await?;
+        let stream = shake_hands(tools, connection, &question.host, &check.tls, PROTOCOL).await?;
         tools.progress.at(Step::Waiting(address));
         exchange(TokioIo::new(stream), question.request, check, tools).await
     } else {

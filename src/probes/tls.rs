@@ -17,10 +17,11 @@ use tokio_rustls::rustls::{
     self, AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
+use super::Tools;
 use super::connect::explain;
 use super::files::Kept;
 use super::outcome::{Stop, is_ours};
-use super::progress::{Progress, Step};
+use super::progress::Step;
 use crate::model::health::CheckTls;
 
 /// The authorities that Debian and its kin trust.
@@ -38,27 +39,24 @@ struct Way {
 #[derive(Debug, Default)]
 pub(super) struct Trust(Kept<Way, ClientConfig>);
 
-impl Trust {
-    /// Shakes hands over a connection. `host` is whose certificate it must be, unless the options say another name.
-    pub(super) async fn connect(
-        &self,
-        (stream, address): (TcpStream, SocketAddr),
-        host: &str,
-        options: &CheckTls,
-        protocol: &'static [u8],
-        progress: &Progress,
-    ) -> Result<TlsStream<TcpStream>, Stop> {
-        let name = options.server_name.as_deref().unwrap_or(host);
-        let name = name.strip_suffix('.').unwrap_or(name).to_owned();
-        let no_name = |_| Stop::ours(format!("no certificate can be for `{name}`: set `tls_server_name`"));
-        let server = ServerName::try_from(name.clone()).map_err(no_name)?;
-        let authorities = options.ca_file.clone().unwrap_or_else(|| SYSTEM_AUTHORITIES.into());
-        let way = Way { authorities, insecure: options.insecure, protocol };
-        let config = self.0.get(&way, configure).await?;
-        progress.at(Step::ShakingHands(address));
-        let shaken = TlsConnector::from(config).connect(server, stream).await;
-        shaken.map_err(|error| stop(&error, address))
-    }
+/// Speaks TLS over a connection. `host` is whose certificate it must be, unless the options say another name.
+pub(super) async fn shake_hands(
+    tools: &Tools<'_>,
+    (stream, address): (TcpStream, SocketAddr),
+    host: &str,
+    options: &CheckTls,
+    protocol: &'static [u8],
+) -> Result<TlsStream<TcpStream>, Stop> {
+    let name = options.server_name.as_deref().unwrap_or(host);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let no_name = |_| Stop::ours(format!("no certificate can be for `{name}`: set `tls_server_name`"));
+    let server = ServerName::try_from(name.to_owned()).map_err(no_name)?;
+    let authorities = options.ca_file.clone().unwrap_or_else(|| SYSTEM_AUTHORITIES.into());
+    let way = Way { authorities, insecure: options.insecure, protocol };
+    let config = tools.trust.0.get(&way, configure).await?;
+    tools.progress.at(Step::ShakingHands(address));
+    let shaken = TlsConnector::from(config).connect(server, stream).await;
+    shaken.map_err(|error| stop(&error, address))
 }
 
 fn configure(way: &Way) -> Result<ClientConfig, String> {

@@ -35,6 +35,7 @@ mod mirror;
 mod notify;
 mod originals;
 mod primaries;
+mod probes;
 mod prometheus;
 mod promises;
 mod pushes;
