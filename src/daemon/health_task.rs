@@ -136,7 +136,7 @@ impl HealthTask {
             let Ok(own_name) = service.owner_name() else { continue };
             let heard = self.triage.with(|health| health.hear(&own_name, &instance, &result, now)).flatten();
             if let Some(heard) = heard {
-                self.metrics.probed("lease", result.verdict.as_str(), result.latency);
+                self.metrics.probed("lease", &result);
                 news.extend(heard);
                 work.dirty.insert(own_name);
             }
@@ -168,7 +168,7 @@ impl HealthTask {
         let mut news = News::default();
         for Observed { id, result, at, .. } in results {
             let Some(subject) = work.jobs.subject(id) else { continue };
-            self.metrics.probed(subject.check.kind.as_str(), result.verdict.as_str(), result.latency);
+            self.metrics.probed(subject.check.kind.as_str(), &result);
             let now = self.triage.at(at.into_std());
             let whose = (&subject.service, &subject.instance);
             news.extend(

@@ -321,6 +321,8 @@ fn an_instance_says_itself_how_it_is() {
     renew("h1", "8002", &["passing"]);
     daemon.wait_until("both said so", |status| status["health"]["passing"] == 2);
     renew("h1", "8002", &["failing", "--output", "the disk is full"]);
+    // Who is to take over has to say so once more.
+    renew("h0", "8001", &["passing"]);
     daemon.wait_for("it is gone", || published(&named) == ["h0"]);
     let history = workspace.json(&["health", "web", "--history", "--json"]);
     assert!(history["transitions"][0]["reason"].as_str().unwrap().contains("the disk is full"), "{history}");
@@ -334,6 +336,7 @@ fn silence_is_a_failure_when_words_were_promised() {
     let workspace = Workspace::new(&named);
     workspace.write_service("web.toml", &web("", check, [8001]));
     let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
     workspace.expect(0, &["renew", "web", "--host", "h0", "--port", "8001", "--status", "passing"]);
     daemon.wait_until("it passes", |status| status["health"]["passing"] == 1);
     daemon.wait_until("it has been silent", |status| status["health"]["failing"] == 1);
@@ -417,7 +420,7 @@ fn what_registers_itself_is_checked_as_its_service_says() {
     let port = third.port().to_string();
     scene
         .workspace
-        .expect(0, &["register", "web", "--host", "h9", "--port", &port, "--address", "127.0.0.1", "--wait", "30s"]);
+        .expect(0, &["register", "web", "--host", "h9", "--port", &port, "--address", "127.0.0.1", "--wait"]);
     third.wait_for_requests(3);
     scene.wait_for_health("passing", 3);
     third.answers(500);
