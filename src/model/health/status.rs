@@ -178,6 +178,13 @@ pub struct Maintenance {
     pub by: String,
 }
 
+impl Maintenance {
+    /// Whether it still lasts at this time, milliseconds since 1970.
+    pub fn lasts(&self, now: u64) -> bool {
+        self.until.saturating_mul(1000) > now
+    }
+}
+
 /// What became of an instance in what is published.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
