@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::model::health::{Maintained, Maintenance, ProbeResult, Publication, RememberedHealth};
 use crate::model::{Check, InstanceId, Name, Service};
 
-pub use decide::{Decision, Standing, Surroundings, decide, effective};
+pub use decide::{Decision, Grounds, Outcome, Standing, Surroundings, decide, effective};
 pub use news::{Happening, News};
 pub use track::{FLAP_CHANGES, FLAP_QUIET, FLAP_WINDOW};
 use track::{Track, Turn};
@@ -212,9 +212,14 @@ impl Health {
         let track = &mut watched.instances[at].1;
         let before = track.is_troubled();
         let turn = change(track);
-        self.troubled = self.troubled + usize::from(track.is_troubled()) - usize::from(before);
+        let (is_awaiting, after) = (track.publication == Publication::Awaiting, track.is_troubled());
+        self.troubled = self.troubled + usize::from(after) - usize::from(before);
+        let is_turn = turn.is_some();
         if let Some(turn) = turn {
             news.turned(own_name, instance, turn, now);
+        }
+        // One that waits goes when it fails once more.
+        if is_turn || is_awaiting {
             self.decide(own_name, now, &mut news);
         }
         news
@@ -239,7 +244,7 @@ impl Health {
         let lasts = |maintained: &Maintained| {
             self.maintenance.get(maintained).is_some_and(|maintenance| maintenance.lasts(now))
         };
-        let surroundings = Surroundings { isolated, maintained: lasts(&Maintained::Service(own_name.clone())) };
+        let surroundings = Surroundings { isolated, maintained: lasts(&Maintained::Service(own_name.clone())), now };
         let is_quiet = self.maintenance.is_empty();
         let standing = |((_, track), instance): (&(InstanceId, Track), &crate::model::Instance)| Standing {
             checked: track.is_checked(),
@@ -248,14 +253,15 @@ impl Health {
             firm_at: track.firm_at(),
             maintained: !is_quiet && lasts(&Maintained::Host(instance.host.clone())),
             before: track.publication,
+            seconded: track.seconded,
         };
         let standings: Vec<_> = watched.instances.iter().zip(&watched.service.instances).map(standing).collect();
         let decision = decide(watched.service.health, &standings, surroundings);
         news.decided(own_name, watched, &decision);
-        for ((_, track), publication) in watched.instances.iter_mut().zip(&decision.publications) {
-            track.publication = *publication;
+        for ((_, track), outcome) in watched.instances.iter_mut().zip(&decision.outcomes) {
+            (track.publication, track.seconded) = (outcome.publication, outcome.seconded);
         }
-        let after = effective(&watched.service, &decision.publications);
+        let after = effective(&watched.service, &decision.outcomes);
         if !after.says_the_same(&watched.effective) {
             news.effective.insert(own_name.clone(), Arc::clone(&after));
         }

@@ -82,14 +82,14 @@ impl News {
 
     /// Compares what is decided with what `watched` had decided before.
     pub(super) fn decided(&mut self, own_name: &Name, watched: &Watched, decision: &Decision) {
-        let pairs = watched.instances.iter().zip(&decision.publications);
-        for ((id, track), &to) in pairs.filter(|((_, track), to)| track.publication != **to) {
+        let pairs = watched.instances.iter().zip(&decision.outcomes);
+        for ((id, track), outcome) in pairs.filter(|((_, track), outcome)| track.publication != outcome.publication) {
             self.touched.insert(own_name.clone());
             self.happenings.push(Happening::Moved {
                 service: own_name.clone(),
                 instance: id.clone(),
                 from: track.publication,
-                to,
+                to: outcome.publication,
                 reason: Track::reason(track).to_owned(),
             });
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::decide::Grounds;
 use crate::model::health::{CheckHealth, ProbeResult, Verdict};
 use crate::model::{Check, CheckKind, Condition};
 
@@ -16,8 +17,8 @@ pub(super) struct Run {
     pub(super) failed: u32,
     /// When the last result began, when it passed.
     pub(super) passed_from: Option<u64>,
-    /// When the first failure of those in a row came.
-    failed_from: Option<u64>,
+    /// Of failures in a row that are enough.
+    enough: Option<Grounds>,
     /// Whether `condition` is what was to hold until there were results.
     is_initial: bool,
     last: Option<(u64, ProbeResult)>,
@@ -32,17 +33,18 @@ impl Run {
     }
 
     pub(super) fn restored(check: Arc<Check>, condition: Condition, now: u64) -> Self {
-        let (passed, failed, passed_from, failed_from, last) = (0, 0, None, None, None);
-        Self { check, condition, passed, failed, passed_from, failed_from, is_initial: false, last, heard: now }
+        let (passed, failed, passed_from, enough, last) = (0, 0, None, None, None);
+        Self { check, condition, passed, failed, passed_from, enough, is_initial: false, last, heard: now }
     }
 
     /// Takes in a result that came at `now`.
     pub(super) fn observe(&mut self, result: ProbeResult, now: u64) {
+        let began = now.saturating_sub(milliseconds(result.latency));
         match result.verdict {
             Verdict::Passing | Verdict::Warning => {
                 self.passed = self.passed.saturating_add(1);
-                (self.failed, self.failed_from) = (0, None);
-                self.passed_from = Some(now.saturating_sub(milliseconds(result.latency)));
+                (self.failed, self.enough) = (0, None);
+                self.passed_from = Some(began);
                 if self.passed >= self.check.rise {
                     self.turn(Condition::Passing);
                 }
@@ -50,8 +52,9 @@ impl Run {
             Verdict::Failing => {
                 self.failed = self.failed.saturating_add(1);
                 (self.passed, self.passed_from) = (0, None);
-                self.failed_from.get_or_insert(now);
                 if self.failed >= self.check.fall {
+                    let sure_at = self.enough.map_or(now, |enough| enough.sure_at);
+                    self.enough = Some(Grounds { sure_at, failed_from: began });
                     self.turn(Condition::Failing);
                 }
             }
@@ -66,11 +69,11 @@ impl Run {
         self.is_initial = false;
     }
 
-    /// When the failures began that make it failing.
-    pub(super) fn grounds(&self) -> Option<u64> {
+    /// The failures that make it failing, when they were seen since the daemon started.
+    pub(super) fn grounds(&self) -> Option<Grounds> {
         match self.condition {
-            Condition::Failing if self.failed >= self.check.fall => self.failed_from,
-            Condition::Failing if self.is_initial => Some(0),
+            Condition::Failing if self.is_initial => Some(Grounds::INITIAL),
+            Condition::Failing => self.enough,
             _ => None,
         }
     }

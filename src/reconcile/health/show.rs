@@ -63,7 +63,7 @@ impl Health {
                 self.troubled, self.checked
             ),
             Publication::Awaiting => {
-                format!("published until {floor} others have passed in checks that began after it failed")
+                format!("published until {floor} others have passed since then, and it fails once more")
             }
         }
     }

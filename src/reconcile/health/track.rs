@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use super::decide::Grounds;
 use super::run::Run;
 use crate::model::health::{CheckHealth, ProbeResult, Publication, RememberedHealth};
 use crate::model::{Check, CheckKind, Condition};
@@ -34,6 +35,8 @@ pub(super) struct Track {
     quiet_since: Option<u64>,
     /// What was decided last.
     pub(super) publication: Publication,
+    /// See [`Standing::seconded`](super::Standing::seconded).
+    pub(super) seconded: Option<u64>,
 }
 
 /// A change of condition.
@@ -57,6 +60,7 @@ impl Track {
             damped: false,
             quiet_since: None,
             publication: Publication::Published,
+            seconded: None,
         };
         track.condition = track.together();
         track
@@ -69,7 +73,7 @@ impl Track {
             return Self::new(checks, now);
         }
         let runs = checks.iter().map(|check| Run::restored(Arc::clone(check), condition, now)).collect();
-        Self { runs, condition, since, reason, changes, damped, quiet_since: None, publication }
+        Self { runs, condition, since, reason, changes, damped, quiet_since: None, publication, seconded: None }
     }
 
     /// Takes in that something else is checked. What is checked as before keeps what it saw.
@@ -212,10 +216,13 @@ impl Track {
         self.runs.iter().any(|run| run.failed > 0 || run.condition == Condition::Failing)
     }
 
-    /// When it began to fail, for one that failed often enough since the daemon started: what withdraws an instance is
-    /// seen, not remembered. For one that was to count as failing from the start and never passed: 0.
-    pub(super) fn grounds(&self) -> Option<u64> {
-        self.runs.iter().filter_map(Run::grounds).max().filter(|_| self.condition == Condition::Failing)
+    /// Why it may be withdrawn: what withdraws an instance is seen since the daemon started, not remembered.
+    pub(super) fn grounds(&self) -> Option<Grounds> {
+        let all = self.runs.iter().filter_map(Run::grounds);
+        all.reduce(|one, other| Grounds {
+            sure_at: one.sure_at.max(other.sure_at),
+            failed_from: one.failed_from.max(other.failed_from),
+        })
     }
 
     /// When the oldest of its checks' last results began, when they all passed: since then it is known to be reachable.

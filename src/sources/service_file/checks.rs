@@ -28,10 +28,14 @@ const COUNT_RANGE: RangeInclusive<u32> = 1..=100;
 const RISE: u32 = 2;
 const FALL: u32 = 3;
 
-/// Reads the checks of a service or an instance; none when it says nothing about checks. `path` is the header as people
+/// Reads the checks of a service or an instance; none when something is wrong with them. `path` is the header as people
 /// write it.
 pub(super) fn checks(fields: &mut Fields<'_, '_>, path: &str) -> Option<Checks> {
-    Some(fields.each("check", path, check)?.into_iter().flatten().collect())
+    if !fields.has("check") {
+        fields.each("check", path, check); // a key that is known, when another looks like it
+        return Some(Checks::default());
+    }
+    fields.each("check", path, check)?.into_iter().collect()
 }
 
 fn check(fields: &mut Fields<'_, '_>) -> Option<Arc<Check>> {

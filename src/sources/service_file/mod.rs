@@ -45,9 +45,10 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     let shards = shards(fields);
     let checks = checks::checks(fields, "service.check");
     let instances = instances(fields, zone.as_ref(), zones);
-    let is_checked =
-        |instance: &Instance| instance.checks.as_deref().or(checks.as_deref()).is_some_and(|c| !c.is_empty());
-    let checked = instances.iter().flatten().any(is_checked);
+    // What is wrong is told, and may have been a check.
+    let checked = instances.as_ref().zip(checks.as_ref()).is_none_or(|(instances, checks)| {
+        instances.iter().any(|instance| !instance.checks.as_ref().unwrap_or(checks).is_empty())
+    });
     let health = health::policy(fields, checked);
     let name = name?;
     let span = name.span();
@@ -55,8 +56,7 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     if let Err(refusal) = rules::owner_names(&key, shards) {
         fields.refuse(span, refusal);
     }
-    let checks = checks.unwrap_or_default();
-    Some(Service { ttl, metadata, shards, instances: instances?, checks, health, ..Service::new(key, place) })
+    Some(Service { ttl, metadata, shards, instances: instances?, checks: checks?, health, ..Service::new(key, place) })
 }
 
 /// `shards = 4` or `shards = "auto"`.
@@ -117,6 +117,7 @@ fn instance(
     // Without the zone, a relative host is not known.
     let known_host = host.as_ref().map(Spanned::get_ref).filter(|_| zone.is_some());
     let addresses = addresses(fields, known_host, zones);
+    let has_checks = fields.has("check");
     let checks = checks::checks(fields, "service.instance.check");
     let host = host?.into_inner();
     let port = NonZeroU16::new(u16::try_from(port?).ok()?)?;
@@ -126,7 +127,7 @@ fn instance(
     } else {
         seen.insert((host.clone(), port), place.clone());
     }
-    let addresses = addresses?.into();
+    let (addresses, checks) = (addresses?.into(), Some(checks?).filter(|_| has_checks));
     Some(Instance { priority, weight, addresses, checks, ..Instance::new(host, port, place) })
 }
 
