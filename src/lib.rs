@@ -37,7 +37,7 @@
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
 //! | [`sources`] | service files: reading, checking, watching, keeping the last good content |
 //! | [`probes`] | health checks over the wire: when each is made, and what came of it |
-//! | [`store`] | registrations on the disk |
+//! | [`store`] | registrations, and what is known of health, on the disk |
 //! | [`api`] | HTTP, both ends: who asks, what they may ask, and how they are answered |
 //! | [`config`] | `srvctl.toml` and its defaults |
 //! | [`daemon`] | assembly: tasks, channels, signals, systemd; the only place where shells meet |

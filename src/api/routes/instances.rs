@@ -12,7 +12,9 @@ use crate::api::query::{Asked, Body, Condition, Leaving, Manner, OptionalBody, P
 use crate::api::types::{Changed, InstanceView, Instances, Verified, Word};
 use crate::model::rules::Refusal;
 use crate::model::{InstanceId, Name, Outcome, ServiceKey};
-use crate::reconcile::registry::{Amendment, Decision, Expected, Proposal, Request, check_amendment, check_offer};
+use crate::reconcile::registry::{
+    Amendment, Decision, Expected, Proposal, Refused, Request, check_amendment, check_offer,
+};
 
 /// Every instance that one may see, from registrations and service files.
 #[utoipa::path(
@@ -207,9 +209,17 @@ pub(super) async fn renew(
 ) -> Result<Json<InstanceView>, Failure> {
     let key = service(&site, &key)?;
     let id = instance(&site, &key, &id)?;
+    let renewal = Request::Renew { service: key.clone(), id: id.clone() };
+    if word.status.is_some() {
+        // Right after a start this waits until it is known what the files have.
+        match site.backend.make(who.clone(), renewal.clone(), true).await {
+            Ok(_) | Err(Refused::NotFound(_)) => {}
+            Err(refused) => return Err(refused.into()),
+        }
+    }
     let said = word::heard(&site, &who, (&key, &id), word)?;
     if said.as_ref().is_none_or(|said| said.is_registered) {
-        site.backend.make(who, Request::Renew { service: key.clone(), id: id.clone() }, false).await?;
+        site.backend.make(who, renewal, false).await?;
     }
     if let Some(said) = said {
         site.backend.say(key.clone(), said.endpoint, said.result);

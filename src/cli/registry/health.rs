@@ -152,7 +152,7 @@ fn summary_row(service: &HealthOfService) -> [String; 7] {
 
 fn policy(policy: HealthPolicy) -> String {
     match policy {
-        HealthPolicy::Withdraw { min_healthy } => format!("withdraw, {min_healthy} stay"),
+        HealthPolicy::Withdraw { min_healthy } => format!("withdraw, down to {min_healthy}"),
         other => other.as_str().to_owned(),
     }
 }
