@@ -230,6 +230,11 @@ impl Service {
         self.instances.iter().any(|instance| !self.checks_of(instance).is_empty())
     }
 
+    /// Whether the other publishes the same and is checked in the same way.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        self.says_the_same(other) && self.is_checked_alike(other)
+    }
+
     /// Whether everything that the other publishes is published by this one too, in some form.
     pub fn has_all_of(&self, other: &Self) -> bool {
         let offers = |wanted: &Instance| {

@@ -167,6 +167,15 @@ pub enum Maintained {
     Service(Name),
 }
 
+impl fmt::Display for Maintained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => write!(f, "host {}", host.without_final_dot()),
+            Self::Service(service) => write!(f, "service {service}"),
+        }
+    }
+}
+
 /// Somebody works on it, and failures are expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Maintenance {

@@ -13,7 +13,7 @@ use crate::model::{Check, CheckKind, Checks, Condition};
 use crate::sources::toml_fields::Fields;
 
 /// Shorter is load, longer is a check that finds out too late.
-const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24);
+const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What takes longer is broken for whoever waits for it.
@@ -52,7 +52,7 @@ fn check(fields: &mut Fields<'_, '_>) -> Option<Arc<Check>> {
         Kind::Command => kinds::command(fields).map(CheckKind::Command),
         Kind::Lease => return Some(Arc::new(lease(fields))),
     };
-    let interval = fields.duration("interval", INTERVAL_RANGE, "from 1s to 24h").unwrap_or(INTERVAL);
+    let interval = fields.duration("interval", INTERVAL_RANGE, "from 100ms to 24h").unwrap_or(INTERVAL);
     let timeout = timeout(fields, interval);
     let (rise, fall, initial) = counts(fields, RISE, FALL);
     Some(Arc::new(Check { kind: kind?, interval, timeout, rise, fall, initial }))
@@ -60,7 +60,7 @@ fn check(fields: &mut Fields<'_, '_>) -> Option<Arc<Check>> {
 
 /// What an instance says of itself needs no repetition to be believed.
 fn lease(fields: &mut Fields<'_, '_>) -> Check {
-    let interval = fields.duration("ttl", INTERVAL_RANGE, "from 1s to 24h").unwrap_or(TTL);
+    let interval = fields.duration("ttl", INTERVAL_RANGE, "from 100ms to 24h").unwrap_or(TTL);
     let (rise, fall, initial) = counts(fields, 1, 1);
     Check { kind: CheckKind::Lease(LeaseCheck), interval, timeout: interval, rise, fall, initial }
 }
