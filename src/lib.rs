@@ -25,7 +25,7 @@
 //! # The rooms
 //!
 //! ```text
-//! main → cli → daemon → config → { dns, sources, store, api } → { reconcile → protocol → model }
+//! main → cli → daemon → config → { dns, sources, probes, store, api } → { reconcile → protocol → model }
 //! ```
 //! Arrows are "may import"; nothing points left, and no shell imports another. The rooms in the last braces are
 //! pure: no async, clock, log, file or randomness in them; these come in as arguments, and decisions come out
@@ -38,7 +38,8 @@
 //! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts |
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
 //! | [`sources`] | service files: reading, checking, watching, keeping the last good content |
-//! | [`store`] | registrations on the disk |
+//! | [`probes`] | health checks over the wire: when each is made, and what came of it |
+//! | [`store`] | registrations, and what is known of health, on the disk |
 //! | [`api`] | HTTP, both ends: who asks, what they may ask, and how they are answered |
 //! | [`config`] | `srvctl.toml` and its defaults |
 //! | [`daemon`] | assembly: tasks, channels, signals, systemd; the only place where shells meet |
@@ -50,6 +51,7 @@ pub mod config;
 pub mod daemon;
 pub mod dns;
 pub mod model;
+pub mod probes;
 pub mod protocol;
 pub mod reconcile;
 pub mod sources;

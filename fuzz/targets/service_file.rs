@@ -14,6 +14,11 @@ fuzz_target!(|text: &str| {
                 for service in services {
                     assert!(service.key.owner_name().is_ok_and(|name| name.is_within(&service.key.zone)));
                     assert!(!service.instances.is_empty());
+                    for check in service.instances.iter().flat_map(|instance| service.checks_of(instance)) {
+                        assert!(check.timeout <= check.interval && check.rise > 0 && check.fall > 0);
+                    }
+                    let (checked, floor) = (service.instances.len(), service.health.floor(service.instances.len()));
+                    assert!(floor.is_none_or(|floor| floor > 0 && (floor <= checked || service.is_checked())));
                 }
             }
             Err(errors) => {

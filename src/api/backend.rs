@@ -1,14 +1,17 @@
 //! What the API needs of whoever is behind it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::metrics::Exposition;
-use crate::model::{Catalogue, DaemonStatus, Event, Name, Offer, Principal, ServiceKey};
+use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
+use crate::model::{Catalogue, DaemonStatus, Event, InstanceId, Name, Offer, Principal, ServiceKey};
 use crate::reconcile::PlanId;
 use crate::reconcile::registry::{Decision, Refused, Registry, Request};
 
@@ -43,6 +46,33 @@ pub trait Backend: Send + Sync + 'static {
         before: Option<u64>,
         limit: usize,
     ) -> Answer<'_, Result<Vec<Event>, Refused>>;
+
+    /// How every service is that is checked.
+    fn health(&self) -> BTreeMap<ServiceKey, Arc<HealthStatus>>;
+
+    /// How one service is; none when it is not checked.
+    fn health_of(&self, service: &ServiceKey) -> Option<Arc<HealthStatus>>;
+
+    /// What changed about health, the newest first, each with its number: of one service or of all, older than `before`
+    /// if that is given.
+    fn transitions(
+        &self,
+        service: Option<ServiceKey>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Answer<'_, Result<Vec<(u64, Transition)>, Refused>>;
+
+    /// Who works on what.
+    fn maintenance(&self) -> BTreeMap<Maintained, Maintenance>;
+
+    /// Notes that somebody works on something, or does not any more. What is answered with success is on the disk.
+    fn maintain(&self, whom: Maintained, maintenance: Option<Maintenance>) -> Answer<'_, Result<(), Refused>>;
+
+    /// Passes on what an instance, by host and port, says of itself.
+    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult);
+
+    /// The time, seconds since 1970.
+    fn now(&self) -> u64;
 
     /// Makes a held plan.
     fn accept(&self, plan: PlanId) -> Answer<'_, Accepted>;

@@ -27,7 +27,9 @@ pub use serve::serve;
 pub use socket::{ListenError, Socket};
 pub use tls::{Port, ServerTls, serve_tls};
 pub use types::{
-    Changed, Events, Imported, InstanceView, Instances, Plan, Plans, ServiceView, Services, Source, Verified,
+    Changed, Events, HealthOfService, HealthOfServices, Imported, InstanceView, Instances, MaintenanceView,
+    Maintenances, NumberedTransition, Plan, Plans, ServiceView, Services, Source, Transitions, Verified, Word, Work,
+    Works,
 };
 
 /// Where a liveness probe looks.

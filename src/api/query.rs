@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
@@ -77,6 +78,17 @@ impl Page {
     }
 }
 
+/// Which part of a list of services.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Part {
+    /// At most so many; 100 unless said, 1,000 at most.
+    pub(super) limit: Option<usize>,
+    /// What `next` of the page before says.
+    pub(super) after: Option<String>,
+}
+
 /// Which lines of the journal.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
@@ -125,6 +137,24 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         let body = Json::from_request(request, state).await;
         body.map(|Json(body)| Self(body))
             .map_err(|error: JsonRejection| Problem::of_status(error.status(), error.body_text()))
+    }
+}
+
+/// The same, where there may be no body at all.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), state).await;
+        let bytes = bytes.map_err(|error| Problem::of_status(error.status(), error.body_text()))?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        let Body(body) = Body::from_request(Request::from_parts(parts, bytes.into()), state).await?;
+        Ok(Self(body))
     }
 }
 

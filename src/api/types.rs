@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::backend::Proof;
+use crate::model::health::{HealthPolicy, InstanceHealth, Maintained, Maintenance, Transition, Verdict};
 use crate::model::{Event, HeldStatus, InstanceId, Name, Offer, Settings, Shards};
 
 /// Where something comes from.
@@ -183,4 +184,125 @@ pub struct Plan {
 pub struct Plans {
     /// In the configuration's order.
     pub plans: Vec<Plan>,
+}
+
+/// How a service is, without the instances that are well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthOfService {
+    /// Its owner name.
+    #[schema(value_type = String, example = "_jenkins._tcp.internal.local.")]
+    pub service: Name,
+    /// What its health changes about what is published.
+    #[serde(flatten)]
+    pub policy: HealthPolicy,
+    /// As in `HealthStatus`.
+    pub floor: Option<usize>,
+    /// As in `HealthStatus`.
+    pub floor_held: bool,
+    /// As in `HealthStatus`.
+    pub isolated: bool,
+    /// Somebody works on the service as a whole.
+    pub maintenance: Option<Maintenance>,
+    /// How many instances there are.
+    pub instances: usize,
+    /// How many of them pass their checks.
+    pub passing: usize,
+    /// How many fail.
+    pub failing: usize,
+    /// Of how many nobody knows.
+    pub unknown: usize,
+    /// How many fail while nobody works on them.
+    pub unexpected: usize,
+    /// How many somebody works on, by their host or their service.
+    pub in_maintenance: usize,
+    /// How many are left out of what is published.
+    pub withdrawn: usize,
+    /// How many are published with another priority or weight.
+    pub deprioritised: usize,
+    /// The first twenty that fail, or are not published as they are offered.
+    pub problems: Vec<InstanceHealth>,
+    /// How many more of these there are.
+    pub more_problems: usize,
+}
+
+/// One page of services that are checked, or worked on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthOfServices {
+    /// In the order of their names.
+    pub services: Vec<HealthOfService>,
+    /// What to give as `after` for the next page; none on the last.
+    pub next: Option<String>,
+}
+
+/// One change of an instance's condition, with its number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct NumberedTransition {
+    /// Grows with every change.
+    pub sequence: u64,
+    /// What changed.
+    #[serde(flatten)]
+    pub transition: Transition,
+}
+
+/// What changed about health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Transitions {
+    /// The newest first.
+    pub transitions: Vec<NumberedTransition>,
+    /// What to give as `before` for older ones; none when these are the oldest.
+    pub next: Option<u64>,
+}
+
+/// Somebody is going to work on something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    /// For how long, seconds, from 1 to 2,592,000.
+    #[serde(rename = "for")]
+    #[schema(minimum = 1, maximum = 2_592_000, example = 7200)]
+    pub seconds: u32,
+    /// Why, 1 to 200 characters.
+    #[schema(example = "new kernel")]
+    pub why: String,
+}
+
+/// Who works on what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Works {
+    /// A host or a service.
+    pub of: Maintained,
+    /// Whether anything is another than before.
+    pub changed: bool,
+    /// What holds now; none when nobody works on it.
+    pub maintenance: Option<Maintenance>,
+    /// Owner names of the services with instances there.
+    pub services: Vec<String>,
+}
+
+/// One maintenance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MaintenanceView {
+    /// A host or a service.
+    pub of: Maintained,
+    /// Until when, why, and who said so.
+    #[serde(flatten)]
+    pub maintenance: Maintenance,
+}
+
+/// Everything that somebody works on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Maintenances {
+    /// Hosts first, then services, in the order of their names.
+    pub maintenance: Vec<MaintenanceView>,
+}
+
+/// How an instance says it is, with its renewal.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Word {
+    /// What its `lease` check takes as the result; absent for a renewal that says nothing.
+    pub status: Option<Verdict>,
+    /// Why, in a line; what is longer than 200 characters is cut.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub output: String,
 }

@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use super::doctor::DoctorArgs;
 use super::registry::{
-    DeregisterArgs, ExportArgs, HistoryArgs, ImportArgs, ListArgs, RegisterArgs, RenewArgs, RunArgs, SetArgs, ShowArgs,
+    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ImportArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs,
+    RunArgs, SetArgs, ShowArgs,
 };
 use crate::daemon::through::Through;
 use crate::model::{Name, OwnerId};
@@ -100,8 +101,17 @@ pub enum Command {
     ///
     /// With --host and --port, or --id, it is the instance that is changed: `--weight 0` drains it.
     Set(SetArgs),
-    /// Renew the lease of an instance
+    /// Renew the lease of an instance, and say how it is
     Renew(RenewArgs),
+    /// Show how the instances are that are checked, and what became of those that fail
+    ///
+    /// Exits 3 when something is failing that nobody works on.
+    Health(HealthArgs),
+    /// Say that somebody works on a host or a service: what fails there meanwhile is expected
+    ///
+    /// Instances on such a host are withdrawn or deprioritised at once where their service's policy says so, as far as
+    /// its floor allows. Of such a service nothing more is withdrawn.
+    Maintain(MaintainArgs),
     /// Run a command, and have an instance registered for as long as it runs
     ///
     /// Registers it, starts the command, renews the lease, and deregisters the instance when the command has ended. Passes

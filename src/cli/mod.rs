@@ -76,6 +76,8 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Show(args) => registry::show(config, &args).await,
                 Command::Set(args) => registry::set(config, &args).await,
                 Command::Renew(args) => registry::renew(config, &args).await,
+                Command::Health(args) => registry::health(config, &args).await,
+                Command::Maintain(args) => registry::maintain(config, &args).await,
                 Command::Run(args) => registry::run(config, &args).await,
                 Command::History(args) => registry::history(config, &args).await,
                 Command::Export(args) => registry::export(config, &args).await,

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::output;
 use super::output::Paint;
 use crate::model::{
-    DaemonStatus, NotifyStatus, Outcome, ServerStatus, State, Unverified, VerificationStatus, ZoneStatus,
+    DaemonStatus, HealthSummary, NotifyStatus, Outcome, ServerStatus, State, Unverified, VerificationStatus, ZoneStatus,
 };
 use crate::{api, config};
 
@@ -58,6 +58,7 @@ fn show(status: &DaemonStatus) {
     if leases.leased > 0 {
         output::line(format_args!("leases: {}, {} of them overdue", leases.leased, leases.overdue));
     }
+    show_health(paint, &status.health);
     for zone in &status.zones {
         show_zone(paint, &status.owner, zone);
     }
@@ -65,6 +66,41 @@ fn show(status: &DaemonStatus) {
     for error in errors.chain(&status.source_errors) {
         output::line(format_args!("\n{}", paint.bad(error)));
     }
+}
+
+fn show_health(paint: Paint, health: &HealthSummary) {
+    if health.checked() == 0 {
+        return;
+    }
+    let line = format!("health: {}", health_line(health));
+    output::line(if health.failing == 0 { line } else { paint.doubtful(line) });
+    for service in &health.floor_held {
+        output::line(paint.bad(format_args!(
+            "  {service}: too much of it fails at once to withdraw anything: what fails stays published; see `srvctl \
+             health {service}`"
+        )));
+    }
+    if health.isolated {
+        output::line(paint.bad(
+            "  most of what is checked fails at once: nothing more is withdrawn. Does this machine reach the others?",
+        ));
+    }
+}
+
+fn health_line(health: &HealthSummary) -> String {
+    let mut line = format!("{} instances checked, {} passing", health.checked(), health.passing);
+    for (count, what) in [
+        (health.failing, "failing"),
+        (health.unknown, "not known yet"),
+        (health.in_maintenance, "in maintenance"),
+        (health.withdrawn, "withdrawn"),
+        (health.deprioritised, "behind the others"),
+    ] {
+        if count > 0 {
+            let _ = write!(line, ", {count} {what}");
+        }
+    }
+    line
 }
 
 fn show_zone(paint: Paint, owner: &str, zone: &ZoneStatus) {
@@ -182,7 +218,7 @@ fn also_notify(listen: &str) -> String {
 }
 
 /// How long ago a moment was, in the two largest units.
-fn age(since: u64) -> String {
+pub(super) fn age(since: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let seconds = now.saturating_sub(since);
     let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -201,6 +237,14 @@ mod tests {
     fn text(line: &Line) -> &str {
         let (Line::Good(text) | Line::Doubtful(text)) = line;
         text
+    }
+
+    #[test]
+    fn health_in_words() {
+        let mut health = HealthSummary { passing: 4, ..HealthSummary::default() };
+        assert_eq!(health_line(&health), "4 instances checked, 4 passing");
+        health.add(&HealthSummary { failing: 2, unknown: 1, withdrawn: 2, ..HealthSummary::default() });
+        assert_eq!(health_line(&health), "7 instances checked, 4 passing, 2 failing, 1 not known yet, 2 withdrawn");
     }
 
     #[test]

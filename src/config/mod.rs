@@ -48,6 +48,8 @@ pub struct DaemonConfig {
     pub state_dir: PathBuf,
     /// Time between full checks when nothing signals a change.
     pub interval: Duration,
+    /// Whether checks of type `command` are run.
+    pub commands: bool,
 }
 
 /// `[api]`: how clients reach the daemon.

@@ -100,33 +100,24 @@ fn patterns(root: &mut Fields<'_, '_>, directory: &Path) -> Option<Vec<Pattern>>
 }
 
 fn default_daemon() -> DaemonConfig {
-    DaemonConfig { state_dir: defaults::STATE_DIR.into(), interval: defaults::INTERVAL }
+    DaemonConfig { state_dir: defaults::STATE_DIR.into(), interval: defaults::INTERVAL, commands: false }
 }
 
 fn daemon(fields: &mut Fields<'_, '_>, directory: &Path) -> DaemonConfig {
     let state_dir = path(fields, "state_dir", directory);
-    let interval = duration(fields, "interval", INTERVAL_RANGE, "from 1s to 24h");
+    let interval = fields.duration("interval", INTERVAL_RANGE, "from 1s to 24h");
+    let commands = fields.boolean("commands");
     let default = default_daemon();
-    DaemonConfig { state_dir: state_dir.unwrap_or(default.state_dir), interval: interval.unwrap_or(default.interval) }
-}
-
-fn duration(
-    fields: &mut Fields<'_, '_>,
-    key: &'static str,
-    range: RangeInclusive<Duration>,
-    in_words: &str,
-) -> Option<Duration> {
-    let parse = |text: &str| {
-        let duration = parse_duration(text)?;
-        let fits = range.contains(&duration);
-        fits.then_some(duration).ok_or_else(|| format!("`{key}` must be {in_words}, not {text}"))
-    };
-    fields.parsed(key, parse).map(Spanned::into_inner)
+    DaemonConfig {
+        state_dir: state_dir.unwrap_or(default.state_dir),
+        interval: interval.unwrap_or(default.interval),
+        commands: commands.unwrap_or(default.commands),
+    }
 }
 
 fn api(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>) -> ApiConfig {
     let socket = path(fields, "socket", keys.directory);
-    let lease_grace = duration(fields, "lease_grace", GRACE_RANGE, "from 1s to 24h");
+    let lease_grace = fields.duration("lease_grace", GRACE_RANGE, "from 1s to 24h");
     let listen = listen::listen(fields, keys);
     let default = default_api();
     ApiConfig {
@@ -178,7 +169,7 @@ fn zone(fields: &mut Fields<'_, '_>, keys: &mut Keys<'_>, seen: &mut BTreeMap<Na
     let transfer_key = self::key(fields, "transfer_key_file", sha1, keys).map(|(_, key)| key);
     let ttl = fields.integer("ttl", rules::TTL_RANGE).unwrap_or(defaults::TTL);
     let max_records = fields.integer("max_records_per_rrset", 1..=MAX_RECORDS_LIMIT);
-    let timeout = duration(fields, "timeout", TIMEOUT_RANGE, "from 1s to 10m");
+    let timeout = fields.duration("timeout", TIMEOUT_RANGE, "from 1s to 10m");
     let max_delete = fields.integer("max_delete_percent", 0..=100).and_then(|percent| u8::try_from(percent).ok());
     let notify_listen = fields.parsed("notify_listen", listen::address);
     let verify = verify(fields);

@@ -12,6 +12,7 @@ services = ["services.d/*.toml", "/srv/more.toml"]
 [daemon]
 state_dir = "state"
 interval = "1m30s"
+commands = true
 
 [api]
 socket = "/run/x.sock"
@@ -54,6 +55,7 @@ fn reads_every_key() {
     assert_eq!(config.services.len(), 2);
     assert_eq!(config.daemon.state_dir, directory.path().join("state"));
     assert_eq!(config.daemon.interval, Duration::from_secs(90));
+    assert!(config.daemon.commands);
     assert_eq!(config.api.socket, Path::new("/run/x.sock"));
     let names: Vec<_> = config.zone_names().iter().map(ToString::to_string).collect();
     assert_eq!(names, ["internal.local.", "other.local."]);
@@ -72,6 +74,7 @@ fn what_is_not_said_has_its_default() {
     let config = config.unwrap();
     assert_eq!(config.daemon.state_dir, Path::new(defaults::STATE_DIR));
     assert_eq!(config.daemon.interval, defaults::INTERVAL);
+    assert!(!config.daemon.commands, "only where somebody has said so");
     assert_eq!(config.api.socket, Path::new(defaults::SOCKET));
     let zone = &config.zones[0];
     assert_eq!((zone.ttl, zone.max_records_per_rrset), (300, 100));

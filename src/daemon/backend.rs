@@ -1,5 +1,7 @@
 //! Who is behind the API: what it asks for, passed on to those who have it.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,17 +9,20 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::health_board::{self, HealthBoard, HealthWrite, Said};
 use super::inbox::Inbox;
 use super::metrics::Metrics;
 use super::prove::Prover;
 use super::registrar::Question;
 use super::wishes::Wishes;
+use super::zone_task::now;
 use crate::api::{self, Accepted, Answer, Exposition, Goal, Proof, View};
 use crate::config::Config;
-use crate::model::{DaemonStatus, Event, Name, Outcome, Principal, ServiceKey};
+use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
+use crate::model::{DaemonStatus, Event, InstanceId, Name, Outcome, Principal, ServiceKey};
 use crate::reconcile::PlanId;
 use crate::reconcile::registry::{Decision, Refused, Request};
-use crate::store::{self, Filter};
+use crate::store::{self, Filter, HealthBatch, StoreError};
 
 /// How long an accepted plan may take to be made.
 const ACCEPTED: Duration = Duration::from_secs(25);
@@ -29,9 +34,27 @@ pub(super) struct Backend {
     pub(super) wishes: Arc<Wishes>,
     pub(super) inboxes: Vec<Arc<Inbox>>,
     pub(super) questions: mpsc::Sender<Question>,
+    /// To the same thread.
+    pub(super) health: mpsc::Sender<HealthWrite>,
+    pub(super) board: Arc<HealthBoard>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
     pub(super) metrics: Arc<Metrics>,
+}
+
+impl Backend {
+    /// What a database in the state directory has.
+    fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Path) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, Result<T, Refused>> {
+        let state_dir = self.config.daemon.state_dir.clone();
+        Box::pin(async move {
+            let read = spawn_blocking(move || read(&state_dir)).await;
+            let unavailable = |error: String| Refused::Unavailable(error);
+            read.map_err(|error| unavailable(error.to_string()))?.map_err(|error| unavailable(error.to_string()))
+        })
+    }
 }
 
 impl api::Backend for Backend {
@@ -89,13 +112,41 @@ impl api::Backend for Backend {
         before: Option<u64>,
         limit: usize,
     ) -> Answer<'_, Result<Vec<Event>, Refused>> {
-        let state_dir = self.config.daemon.state_dir.clone();
-        Box::pin(async move {
-            let filter = Filter { service, before, limit };
-            let read = spawn_blocking(move || store::history(&state_dir, &filter)).await;
-            let unavailable = |error: String| Refused::Unavailable(error);
-            read.map_err(|error| unavailable(error.to_string()))?.map_err(|error| unavailable(error.to_string()))
-        })
+        self.read(move |state_dir| store::history(state_dir, &Filter { service, before, limit }))
+    }
+
+    fn health(&self) -> BTreeMap<ServiceKey, Arc<HealthStatus>> {
+        self.board.services()
+    }
+
+    fn health_of(&self, service: &ServiceKey) -> Option<Arc<HealthStatus>> {
+        self.board.service(service)
+    }
+
+    fn transitions(
+        &self,
+        service: Option<ServiceKey>,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Answer<'_, Result<Vec<(u64, Transition)>, Refused>> {
+        self.read(move |state_dir| store::transitions(state_dir, &Filter { service, before, limit }))
+    }
+
+    fn maintenance(&self) -> BTreeMap<Maintained, Maintenance> {
+        self.board.maintenance()
+    }
+
+    fn maintain(&self, whom: Maintained, maintenance: Option<Maintenance>) -> Answer<'_, Result<(), Refused>> {
+        let batch = HealthBatch { maintenance: vec![(whom, maintenance)], ..HealthBatch::default() };
+        Box::pin(async move { health_board::write(&self.health, batch).await.map_err(Refused::Unavailable) })
+    }
+
+    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult) {
+        self.board.hear(Said { service, instance, result });
+    }
+
+    fn now(&self) -> u64 {
+        now()
     }
 
     fn accept(&self, plan: PlanId) -> Answer<'_, Accepted> {

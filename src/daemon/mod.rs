@@ -17,6 +17,8 @@ pub mod doctor;
 mod doors;
 mod drift;
 mod feed;
+mod health_board;
+mod health_task;
 mod herald;
 mod inbox;
 mod metrics;
@@ -30,6 +32,7 @@ mod source_task;
 mod supervise;
 mod systemd;
 pub mod through;
+mod triage;
 pub mod verification;
 mod verify_task;
 mod wishes;
@@ -51,11 +54,14 @@ use tokio::time::timeout;
 use crate::api::{self, Access, ListenError};
 use crate::config::{self, Config};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
+use crate::model::{DaemonStatus, Diagnostic, HealthSummary, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
+use crate::probes::{self, Limits};
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
 use doors::{Doors, NewDoors};
 use feed::{Facts, Feeds};
+use health_board::{HealthBoard, HealthWrite};
+use health_task::HealthTask;
 use herald::{Herald, Pace};
 use inbox::Inbox;
 use metrics::Metrics;
@@ -64,8 +70,9 @@ use registrar::Registrar;
 use source_task::SourceTask;
 use supervise::Tasks;
 use systemd::Watchdog;
+use triage::Triage;
 use verify_task::VerifyTask;
-use wishes::Wishes;
+use wishes::{Overlay, Wishes};
 use zone_task::{ZoneTask, now};
 
 /// How long tasks may take to finish what they are doing when the daemon stops.
@@ -164,12 +171,18 @@ async fn generation(
     let status = Arc::new(watch::Sender::new(initial_status(config)));
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
-    let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), Arc::clone(&status)));
+    let triage = Arc::new(Triage::new());
+    let overlay = Arc::clone(&triage) as Arc<dyn Overlay>;
+    let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), overlay, Arc::clone(&status)));
     outside.metrics.expect(&config.zones);
     let metrics = Arc::clone(&outside.metrics);
-    let ports = Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics };
+    let board = Arc::new(HealthBoard::default());
+    let ports =
+        Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics, board, triage };
     start_reconcilers(config, &mut tasks, &ports);
-    start_api(config, &doors, &mut tasks, &ports)?;
+    let (note, notes) = mpsc::channel(health_board::QUEUE);
+    start_health(config, &mut tasks, &ports, note.clone());
+    start_api(config, &doors, &mut tasks, &ports, (note, notes))?;
     let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
     let metrics = config.metrics.listen.map(|address| format!(", http://{address}/metrics")).unwrap_or_default();
     let summary = format!("{} zones, socket {}{tcp}{metrics}", config.zones.len(), config.api.socket.display());
@@ -204,6 +217,8 @@ struct Ports {
     stopped: watch::Receiver<bool>,
     status: Arc<watch::Sender<DaemonStatus>>,
     metrics: Arc<Metrics>,
+    board: Arc<HealthBoard>,
+    triage: Arc<Triage>,
 }
 
 fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
@@ -254,8 +269,34 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
     }
 }
 
+/// Those who check instances, and act on what comes of it.
+fn start_health(config: &Config, tasks: &mut Tasks, ports: &Ports, disk: mpsc::Sender<HealthWrite>) {
+    let limits = Limits { run_commands: config.daemon.commands, ..Limits::default() };
+    let (probes, prober, observed) = probes::probes(limits);
+    tasks.start("probes", prober.run());
+    let health = HealthTask {
+        zones: config.zone_names(),
+        triage: Arc::clone(&ports.triage),
+        board: Arc::clone(&ports.board),
+        wishes: Arc::clone(&ports.wishes),
+        probes,
+        observed,
+        disk,
+        metrics: Arc::clone(&ports.metrics),
+        status: Arc::clone(&ports.status),
+        stop: ports.stopped.clone(),
+    };
+    tasks.start("health", health.run());
+}
+
 /// Those who take registrations: who writes them down, and who answers.
-fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -> Result<(), DaemonError> {
+fn start_api(
+    config: &Config,
+    doors: &Doors,
+    tasks: &mut Tasks,
+    ports: &Ports,
+    (note, notes): (mpsc::Sender<HealthWrite>, mpsc::Receiver<HealthWrite>),
+) -> Result<(), DaemonError> {
     let (ask, questions) = mpsc::channel(registrar::QUEUE);
     // What is asked is answered: who writes it down stops when nobody is left who asks.
     let (answered, all_answered) = watch::channel(false);
@@ -264,6 +305,9 @@ fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -
         policies: policies(config).into(),
         lease_grace: config.api.lease_grace,
         questions,
+        health: notes,
+        board: Arc::clone(&ports.board),
+        triage: Arc::clone(&ports.triage),
         wishes: Arc::clone(&ports.wishes),
         stop: all_answered,
         status: Arc::clone(&ports.status),
@@ -275,6 +319,8 @@ fn start_api(config: &Config, doors: &Doors, tasks: &mut Tasks, ports: &Ports) -
         wishes: Arc::clone(&ports.wishes),
         inboxes: ports.inboxes.clone(),
         questions: ask,
+        health: note,
+        board: Arc::clone(&ports.board),
         stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
         metrics: Arc::clone(&ports.metrics),
@@ -389,6 +435,7 @@ fn initial_status(config: &Config) -> DaemonStatus {
         held: None,
         next_run: None,
         verification: VerificationStatus::default(),
+        health: HealthSummary::default(),
     };
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),

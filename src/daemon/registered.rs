@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use super::policies;
 use super::wishes::differences;
+use super::zone_task::now;
 use crate::config::Config;
 use crate::model::{Catalogue, Name};
+use crate::reconcile::health::Health;
 use crate::reconcile::registry::Registry;
 use crate::reconcile::{Desired, MissingSource, Reconciler, desired};
-use crate::store::{self, Contents, StoreError};
+use crate::store::{self, Contents, HealthContents, StoreError};
 
 /// What is desired, from service files and from what is registered.
 #[derive(Debug, Clone)]
@@ -20,7 +22,7 @@ pub struct Registered {
     config: Arc<Config>,
     files: Arc<Catalogue>,
     registry: Registry,
-    /// As the journal counts.
+    /// As the database counts.
     last_event: Option<u64>,
     catalogue: Catalogue,
     /// Of each zone, in the configuration's order.
@@ -54,12 +56,13 @@ impl Registered {
         let missing = config.zones.iter().map(|zone| of_zone(&zone.name)).collect();
         let mut registry = Registry::default();
         contents.into_iter().flat_map(|contents| &contents.edits).for_each(|edit| registry.enact(edit));
-        let catalogue = merged(&files, &registry);
+        let nothing = HealthContents::default();
+        let catalogue = published(&files, &registry, contents.map_or(&nothing, |contents| &contents.health));
         let (config, files) = (Arc::new(config.clone()), Arc::new(files));
         Self { config, files, registry, last_event: None, catalogue, missing }
     }
 
-    /// Every service, from files and registrations.
+    /// Every service, from files and registrations, as it shall be published by what was known last of its health.
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
@@ -92,7 +95,7 @@ impl Registered {
         self.registry = Registry::default();
         contents.edits.iter().for_each(|edit| self.registry.enact(edit));
         self.last_event = last_event;
-        let after = merged(&self.files, &self.registry);
+        let after = published(&self.files, &self.registry, &contents.health);
         let before = std::mem::take(&mut self.catalogue);
         for key in differences(&before, &after) {
             if let Ok(own_name) = key.owner_name() {
@@ -103,6 +106,24 @@ impl Registered {
         self.catalogue = after;
         Ok(())
     }
+}
+
+/// What a daemon that starts now would publish before it has checked anything.
+fn published(files: &Catalogue, registry: &Registry, health: &HealthContents) -> Catalogue {
+    let mut catalogue = merged(files, registry);
+    if health.remembered.is_empty() && health.maintenance.is_empty() {
+        return catalogue;
+    }
+    let now = now() * 1000;
+    let mut health = Health::new(health.remembered.clone(), health.maintenance.clone());
+    for (key, service) in &mut catalogue {
+        let Ok(own_name) = key.owner_name() else { continue };
+        health.set(&own_name, Some(service), now);
+        if let Some(effective) = health.effective(&own_name) {
+            *service = Arc::clone(effective);
+        }
+    }
+    catalogue
 }
 
 fn merged(files: &Catalogue, registry: &Registry) -> Catalogue {

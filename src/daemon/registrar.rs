@@ -9,13 +9,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
+use super::health_board::{HealthBoard, HealthWrite};
+use super::triage::Triage;
 use super::wishes::Wishes;
 use super::zone_task::now;
 use crate::model::{Action, Catalogue, DaemonStatus, Edit, LeaseStatus, Name, Principal};
 use crate::reconcile::ZonePolicy;
 use crate::reconcile::registry::{Circumstances, Decision, HeldLeases, Refused, Registry, Request};
-use crate::store::{Entry, Store, StoreError};
+use crate::store::{Entry, HealthBatch, Store, StoreError};
 
 /// So many wait to be decided at most; who comes then waits before that.
 pub(super) const QUEUE: usize = 1_024;
@@ -38,6 +41,8 @@ const READING: Duration = Duration::from_millis(5);
 const SETTLING: Duration = Duration::from_millis(10);
 /// How long that is new.
 const SETTLES: Duration = Duration::from_secs(30);
+/// How long those who stop may take to send what is still to be written.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What leases end by, for the journal.
 const BY_LEASE: &str = "lease";
 
@@ -55,6 +60,10 @@ pub(super) struct Registrar {
     pub(super) policies: Arc<[ZonePolicy]>,
     pub(super) lease_grace: Duration,
     pub(super) questions: mpsc::Receiver<Question>,
+    /// What changed about health, to be written down.
+    pub(super) health: mpsc::Receiver<HealthWrite>,
+    pub(super) board: Arc<HealthBoard>,
+    pub(super) triage: Arc<Triage>,
     pub(super) wishes: Arc<Wishes>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
@@ -77,25 +86,27 @@ impl Registrar {
                 continue;
             }
             let settles = started.elapsed() < SETTLES && self.wishes.has_unconfirmed();
-            let mut batch = Vec::new();
+            let (mut batch, mut health) = (Vec::new(), Vec::new());
             runtime.block_on(async {
                 tokio::select! {
                     biased;
                     _ = stop.wait_for(|&stop| stop) => {}
                     _ = self.questions.recv_many(&mut batch, BATCH) => {}
+                    Some(()) = received(&mut self.health, &mut health) => {}
                     () = tokio::time::sleep(if settles { SETTLING } else { TICK }) => {}
                 }
             });
             match &mut book {
                 Some(book) => {
                     book.answer(batch, &self);
+                    book.note(health, &self);
                     book.confirm(&self);
                     book.tick(&self);
                 }
-                None => self.refuse(batch),
+                None => self.refuse(batch, health),
             }
             if *stop.borrow() || self.questions.is_closed() {
-                return;
+                return self.finish(book);
             }
         }
     }
@@ -111,6 +122,9 @@ impl Registrar {
                 let zones = self.policies.iter().map(|policy| &policy.name);
                 let unconfirmed: BTreeSet<Name> =
                     zones.filter(|zone| !contents.confirmed.contains(*zone)).cloned().collect();
+                // First how they were: a start by itself neither withdraws anything nor brings it back.
+                self.triage.restore(contents.health.clone());
+                self.board.restore(contents.health);
                 self.wishes.take_registry(registry.clone(), unconfirmed, contents.clock);
                 self.show_problem(store.problem());
                 let book = Book::new(store, registry, contents.clock);
@@ -125,11 +139,31 @@ impl Registrar {
         }
     }
 
-    fn refuse(&self, batch: Vec<Question>) {
+    /// Writes down what those have left who stop at the same time.
+    fn finish(mut self, mut book: Option<Book>) {
+        let runtime = tokio::runtime::Handle::current();
+        let until = Instant::now() + LAST_WORDS;
+        loop {
+            let mut health = Vec::new();
+            let left = until.saturating_duration_since(Instant::now());
+            match runtime.block_on(async { timeout(left, received(&mut self.health, &mut health)).await }) {
+                Ok(Some(())) => match &mut book {
+                    Some(book) => book.note(health, &self),
+                    None => self.refuse(Vec::new(), health),
+                },
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    fn refuse(&self, batch: Vec<Question>, health: Vec<HealthWrite>) {
         let why = self.status.borrow().store_error.clone();
+        let why = why.unwrap_or_else(|| "registrations are not read yet".to_owned());
         for question in batch {
-            let why = why.clone().unwrap_or_else(|| "registrations are not read yet".to_owned());
-            let _ = question.answer.send(Err(Refused::Unavailable(why)));
+            let _ = question.answer.send(Err(Refused::Unavailable(why.clone())));
+        }
+        for write in health {
+            let _ = write.answer.send(Err(why.clone()));
         }
     }
 
@@ -146,6 +180,11 @@ impl Registrar {
             true
         });
     }
+}
+
+/// Waits for batches; none when nobody is left who sends any.
+async fn received(from: &mut mpsc::Receiver<HealthWrite>, batches: &mut Vec<HealthWrite>) -> Option<()> {
+    (from.recv_many(batches, BATCH).await > 0).then_some(())
 }
 
 /// What the thread writes in.
@@ -259,6 +298,40 @@ impl Book {
         written
     }
 
+    /// Writes down what changed about health, all that came at once in one commit.
+    fn note(&mut self, writes: Vec<HealthWrite>, registrar: &Registrar) {
+        if writes.is_empty() {
+            return;
+        }
+        let (batches, answers): (Vec<_>, Vec<_>) = writes.into_iter().map(|write| (write.batch, write.answer)).unzip();
+        let written = self.store.commit_health(&batches).map_err(|error| error.to_string());
+        registrar.show_problem(written.as_ref().err().map(String::as_str));
+        if written.is_ok() {
+            registrar.board.take_maintenance(batches.into_iter().flat_map(|batch| batch.maintenance).collect());
+        }
+        for answer in answers {
+            let _ = answer.send(written.clone());
+        }
+    }
+
+    /// Ends what nobody works on any more.
+    fn end_maintenance(&mut self, registrar: &Registrar) {
+        let over = registrar.board.over(now());
+        if over.is_empty() {
+            return;
+        }
+        for whom in &over {
+            tracing::info!(%whom, "a maintenance is over");
+        }
+        let batch =
+            HealthBatch { maintenance: over.into_iter().map(|whom| (whom, None)).collect(), ..HealthBatch::default() };
+        // Where that cannot be written it is over all the same: whoever starts next sees that its time is.
+        if let Err(error) = self.store.commit_health(std::slice::from_ref(&batch)) {
+            registrar.show_problem(Some(&error.to_string()));
+        }
+        registrar.board.take_maintenance(batch.maintenance);
+    }
+
     /// Writes down which zones hold nothing that is not known.
     fn confirm(&mut self, registrar: &Registrar) {
         for zone in registrar.wishes.settled() {
@@ -279,6 +352,7 @@ impl Book {
             return;
         }
         self.looked = Instant::now();
+        self.end_maintenance(registrar);
         let is_broken = registrar.status.borrow().store_error.is_some();
         // As long as the service files are not read, nobody can renew.
         if self.registry.has_leases() && registrar.wishes.files().is_some() {

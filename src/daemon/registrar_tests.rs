@@ -11,13 +11,17 @@ fn registrar(directory: &std::path::Path) -> (Registrar, Book) {
     let zone: Name = "internal.local".parse().unwrap();
     let policy = ZonePolicy { name: zone.clone(), ttl: 300, max_records_per_rrset: 100, max_delete_percent: 30 };
     let status = Arc::new(watch::Sender::new(DaemonStatus::default()));
-    let wishes = Arc::new(Wishes::new(vec![zone], Vec::new(), Arc::clone(&status)));
+    let triage = Arc::new(Triage::new());
+    let wishes = Arc::new(Wishes::new(vec![zone], Vec::new(), Arc::clone(&triage) as _, Arc::clone(&status)));
     wishes.take_files(&Arc::default(), Vec::new());
     let registrar = Registrar {
         state_dir: directory.to_owned(),
         policies: [policy].into(),
         lease_grace: Duration::from_secs(30),
         questions: mpsc::channel(1).1,
+        health: mpsc::channel(1).1,
+        board: Arc::default(),
+        triage,
         wishes,
         stop: watch::channel(false).1,
         status,

@@ -2,17 +2,29 @@
 //! the zones' tasks hear of what changed by it.
 //!
 //! Nothing is told before every source has been heard once: part of what is desired looks like the removal of the rest.
+//!
+//! What is in force and what is published are two things where a service's health has a say: an [`Overlay`] makes the
+//! second of the first, again whenever the first changes, so that no change of a service overtakes what health decided.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::inbox::Inbox;
 use crate::api::View;
 use crate::model::{Catalogue, DaemonStatus, Edit, Name, Outcome, Service, ServiceKey};
 use crate::reconcile::MissingSource;
 use crate::reconcile::registry::Registry;
+
+/// What becomes of a service before it is published: health leaves instances out, or moves them behind the others.
+pub(super) trait Overlay: Send + Sync {
+    /// Takes in what a service has become, by its own name; none when nobody offers it any more.
+    fn comes_into_force(&self, own_name: &Name, service: Option<&Arc<Service>>);
+
+    /// A service as it shall be published; none when that is as it is in force.
+    fn published(&self, own_name: &Name) -> Option<Arc<Service>>;
+}
 
 /// Everything desired, shared by those who learn of it and those who look.
 pub(super) struct Wishes {
@@ -21,6 +33,9 @@ pub(super) struct Wishes {
     inboxes: Vec<Arc<Inbox>>,
     /// Every zone's name, in the same order.
     zones: Vec<Name>,
+    overlay: Arc<dyn Overlay>,
+    /// Rings when there is something for [`Wishes::take_changed`].
+    bell: Notify,
     status: Arc<watch::Sender<DaemonStatus>>,
 }
 
@@ -33,10 +48,19 @@ struct State {
     registrations: Registrations,
     /// Seconds on the service clock.
     clock: u64,
-    /// What the zones' tasks have been told.
+    services: Services,
+    missing: Option<Vec<Vec<MissingSource>>>,
+}
+
+#[derive(Default)]
+struct Services {
+    /// Everything that is desired, healthy or not.
     in_force: Catalogue,
     instances: usize,
-    missing: Option<Vec<Vec<MissingSource>>>,
+    /// What the zones' tasks have been told: that, less what health left out.
+    published: Catalogue,
+    /// What of `in_force` changed since whoever checks it looked.
+    changed: BTreeSet<ServiceKey>,
 }
 
 #[derive(Default)]
@@ -52,8 +76,13 @@ enum Registrations {
 }
 
 impl Wishes {
-    pub(super) fn new(zones: Vec<Name>, inboxes: Vec<Arc<Inbox>>, status: Arc<watch::Sender<DaemonStatus>>) -> Self {
-        Self { state: Mutex::default(), inboxes, zones, status }
+    pub(super) fn new(
+        zones: Vec<Name>,
+        inboxes: Vec<Arc<Inbox>>,
+        overlay: Arc<dyn Overlay>,
+        status: Arc<watch::Sender<DaemonStatus>>,
+    ) -> Self {
+        Self { state: Mutex::default(), inboxes, zones, overlay, bell: Notify::new(), status }
     }
 
     /// Takes in what the service files say.
@@ -76,7 +105,8 @@ impl Wishes {
     /// Takes in everything that is registered.
     pub(super) fn take_registry(&self, registry: Registry, unconfirmed: BTreeSet<Name>, clock: u64) {
         let mut state = self.lock();
-        let changed: BTreeSet<_> = registry.services().map(|(key, _)| key.clone()).collect();
+        // Those of the files too: what their health was is known from now on.
+        let changed = state.files.as_ref().map(|files| everything(files, Some(&registry))).unwrap_or_default();
         state.registrations = Registrations::Known { registry, unconfirmed };
         state.clock = clock;
         self.tell(&mut state, changed);
@@ -105,6 +135,25 @@ impl Wishes {
         }
         if !changed.is_empty() {
             self.tell(&mut state, changed);
+        }
+    }
+
+    /// Takes in that the overlay makes something else of these services.
+    pub(super) fn reconsider(&self, keys: BTreeSet<ServiceKey>) {
+        let mut state = self.lock();
+        if state.missing.is_some() {
+            self.tell(&mut state, keys);
+        }
+    }
+
+    /// Waits until services in force changed, came or went, and says which. For one who listens.
+    pub(super) async fn changed(&self) -> BTreeSet<ServiceKey> {
+        loop {
+            let changed = std::mem::take(&mut self.lock().services.changed);
+            if !changed.is_empty() {
+                return changed;
+            }
+            self.bell.notified().await;
         }
     }
 
@@ -143,7 +192,7 @@ impl Wishes {
 
     /// The service that is in force.
     pub(super) fn in_force(&self, key: &ServiceKey) -> Option<Arc<Service>> {
-        self.lock().in_force.get(key).cloned()
+        self.lock().services.in_force.get(key).cloned()
     }
 
     /// Shows everything, for as long as `look` takes.
@@ -154,7 +203,7 @@ impl Wishes {
             Registrations::Known { registry, .. } => registry,
             _ => &nothing,
         };
-        look(View { registry, in_force: &state.in_force, clock: state.clock });
+        look(View { registry, in_force: &state.services.in_force, clock: state.clock });
     }
 
     /// Tells the zones' tasks what these services have become, and what may have gone missing.
@@ -170,34 +219,39 @@ impl Wishes {
         for key in keys {
             let file = files.get(&key);
             let after = registry.map_or_else(|| file.cloned(), |registry| registry.in_force(&key, file));
-            let before = state.in_force.get(&key);
-            let is_same = match (before, &after) {
+            let Ok(own_name) = key.owner_name() else { continue };
+            if state.services.come_into_force(&key, after.as_ref()) {
+                self.overlay.comes_into_force(&own_name, after.as_ref());
+            }
+            let published = after.map(|after| self.overlay.published(&own_name).unwrap_or(after));
+            let is_same = match (state.services.published.get(&key), &published) {
                 (Some(before), Some(after)) => before.says_the_same(after),
                 (None, None) => true,
                 _ => false,
             };
-            if is_same {
-                continue;
+            if !is_same {
+                put(&mut state.services.published, &key, published.clone());
+                news.insert(own_name, published);
             }
-            let Ok(own_name) = key.owner_name() else { continue };
-            state.instances -= before.map_or(0, |before| before.instances.len());
-            state.instances += after.as_ref().map_or(0, |after| after.instances.len());
-            match &after {
-                Some(after) => state.in_force.insert(key, Arc::clone(after)),
-                None => state.in_force.remove(&key),
-            };
-            news.insert(own_name, after);
+        }
+        if !state.services.changed.is_empty() {
+            self.bell.notify_one();
         }
         let missing = self.missing(state);
         let told = state.missing.replace(missing.clone());
-        if news.is_empty() && told.as_ref() == Some(&missing) {
-            return;
+        if !news.is_empty() || told.as_ref() != Some(&missing) {
+            return self.pass_on(state, &news, &missing);
         }
-        self.pass_on(state, &news, &missing);
+        let counts = (state.services.in_force.len(), state.services.instances);
+        self.status.send_if_modified(|status| {
+            let before = (status.services, status.instances);
+            (status.services, status.instances) = counts;
+            before != counts
+        });
     }
 
     fn pass_on(&self, state: &State, news: &BTreeMap<Name, Option<Arc<Service>>>, missing: &[Vec<MissingSource>]) {
-        let (services, instances) = (state.in_force.len(), state.instances);
+        let (services, instances) = (state.services.in_force.len(), state.services.instances);
         // In one, so that no zone is said to be in sync with what is not wanted any more, nor to be pending when its
         // task has been faster.
         self.status.send_modify(|status| {
@@ -231,6 +285,31 @@ impl Wishes {
     }
 }
 
+impl Services {
+    /// Whether it is another than before.
+    fn come_into_force(&mut self, key: &ServiceKey, after: Option<&Arc<Service>>) -> bool {
+        let before = self.in_force.get(key);
+        let is_other = match (before, after) {
+            (Some(before), Some(after)) => !before.is_the_same(after),
+            (before, after) => before.is_some() || after.is_some(),
+        };
+        if is_other {
+            self.instances -= before.map_or(0, |before| before.instances.len());
+            self.instances += after.map_or(0, |after| after.instances.len());
+            put(&mut self.in_force, key, after.cloned());
+            self.changed.insert(key.clone());
+        }
+        is_other
+    }
+}
+
+fn put(catalogue: &mut Catalogue, key: &ServiceKey, service: Option<Arc<Service>>) {
+    match service {
+        Some(service) => catalogue.insert(key.clone(), service),
+        None => catalogue.remove(key),
+    };
+}
+
 fn everything(files: &Catalogue, registry: Option<&Registry>) -> BTreeSet<ServiceKey> {
     let registered = registry.into_iter().flat_map(Registry::services).map(|(key, _)| key);
     files.keys().chain(registered).cloned().collect()
@@ -239,7 +318,7 @@ fn everything(files: &Catalogue, registry: Option<&Registry>) -> BTreeSet<Servic
 /// The services that are others than before.
 pub(super) fn differences(before: &Catalogue, after: &Catalogue) -> BTreeSet<ServiceKey> {
     let is_new =
-        |(key, service): &(&ServiceKey, &Arc<Service>)| !before.get(*key).is_some_and(|old| old.says_the_same(service));
+        |(key, service): &(&ServiceKey, &Arc<Service>)| !before.get(*key).is_some_and(|old| old.is_the_same(service));
     let gone = before.keys().filter(|key| !after.contains_key(*key));
     let new = after.iter().filter(is_new).map(|(key, _)| key);
     gone.chain(new).cloned().collect()

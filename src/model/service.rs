@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
 use super::diagnostic::Place;
+use super::health::{Check, Checks, HealthPolicy};
 use super::name::{Name, NameError};
 use super::rules::{self, Refusal};
 
@@ -170,15 +171,27 @@ pub struct Service {
     pub shards: Shards,
     /// Who offers it, sorted by host.
     pub instances: Vec<Instance>,
+    /// What is checked of every instance that says nothing else.
+    pub checks: Checks,
+    /// What follows from the checks for what is published.
+    pub health: HealthPolicy,
     /// Where a person wrote it.
     pub place: Place,
 }
 
 impl Service {
-    /// Whether the other is the same, wherever it was written.
+    /// A service of which nothing is known yet but what it is and where that was said.
+    pub fn new(key: ServiceKey, place: Place) -> Self {
+        let (checks, health) = (Checks::default(), HealthPolicy::default());
+        let (metadata, shards, instances) = (BTreeMap::new(), Shards::default(), Vec::new());
+        Self { key, ttl: None, metadata, shards, instances, checks, health, place }
+    }
+
+    /// Whether the other publishes the same, wherever it was written. How it is checked is not compared: see
+    /// [`is_checked_alike`](Self::is_checked_alike).
     pub fn says_the_same(&self, other: &Self) -> bool {
         let said = |service: &Self| (service.ttl, service.shards, service.instances.len());
-        let offers = |instance: &Instance| (instance.port, instance.priority, instance.weight);
+        let offers = |instance: &Instance| (instance.port, instance.priority, instance.weight, instance.withdrawn);
         let same = |(one, other): (&Instance, &Instance)| {
             one.host == other.host && offers(one) == offers(other) && one.addresses == other.addresses
         };
@@ -193,6 +206,35 @@ impl Service {
 }
 
 impl Service {
+    /// Whether the other has the same instances, checked in the same way, and the same follows from it.
+    pub fn is_checked_alike(&self, other: &Self) -> bool {
+        let same = |(one, another): (&Instance, &Instance)| {
+            let where_it_is = |instance: &Instance| (instance.host.clone(), instance.port);
+            where_it_is(one) == where_it_is(another)
+                && one.addresses == another.addresses
+                && self.checks_of(one) == other.checks_of(another)
+        };
+        std::ptr::eq(self, other)
+            || (self.health == other.health
+                && self.instances.len() == other.instances.len()
+                && self.instances.iter().zip(&other.instances).all(same))
+    }
+
+    /// What is checked of one of its instances: its own checks, else the service's.
+    pub fn checks_of<'s>(&'s self, instance: &'s Instance) -> &'s [Arc<Check>] {
+        instance.checks.as_deref().unwrap_or(&self.checks)
+    }
+
+    /// Whether anything is checked at all.
+    pub fn is_checked(&self) -> bool {
+        self.instances.iter().any(|instance| !self.checks_of(instance).is_empty())
+    }
+
+    /// Whether the other publishes the same and is checked in the same way.
+    pub fn is_the_same(&self, other: &Self) -> bool {
+        self.says_the_same(other) && self.is_checked_alike(other)
+    }
+
     /// Whether everything that the other publishes is published by this one too, in some form.
     pub fn has_all_of(&self, other: &Self) -> bool {
         let offers = |wanted: &Instance| {
@@ -219,8 +261,21 @@ pub struct Instance {
     pub weight: u16,
     /// Addresses to publish for the host; empty when somebody else publishes them.
     pub addresses: SmallVec<[IpAddr; 1]>,
+    /// What is checked of it instead of what the service says.
+    pub checks: Option<Checks>,
+    /// Whether its health keeps it out of the SRV set; the addresses of its host are published all the same. Never
+    /// written by a person: see [`crate::reconcile::health`].
+    pub withdrawn: bool,
     /// Where a person wrote it.
     pub place: Place,
+}
+
+impl Instance {
+    /// An instance of which nothing is said but where it is and where that was said.
+    pub fn new(host: Name, port: NonZeroU16, place: Place) -> Self {
+        let (addresses, checks, withdrawn) = (SmallVec::new(), None, false);
+        Self { host, port, priority: 0, weight: 0, addresses, checks, withdrawn, place }
+    }
 }
 
 /// All desired services, from every source, without duplicates.

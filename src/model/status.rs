@@ -25,6 +25,9 @@ pub struct DaemonStatus {
     /// Registrations that have to be renewed.
     #[serde(default)]
     pub leases: LeaseStatus,
+    /// What the checks say of all zones together, and what follows from it.
+    #[serde(default)]
+    pub health: HealthSummary,
     /// Services in force.
     pub services: usize,
     /// Instances of all services in force.
@@ -39,6 +42,7 @@ impl DaemonStatus {
         self.config_error.is_none()
             && self.store_error.is_none()
             && self.leases.held.is_empty()
+            && !self.health.is_held()
             && self.source_errors.is_empty()
             && self.zones.iter().all(|zone| zone.outcome == Outcome::InSync)
     }
@@ -53,6 +57,53 @@ pub struct LeaseStatus {
     pub overdue: usize,
     /// Zones in which so many ran out that none of them ends, and why.
     pub held: Vec<String>,
+}
+
+/// What the checks of instances say, and what follows from it for what is published. `srvctl health` has the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HealthSummary {
+    /// Instances that are checked and pass.
+    pub passing: usize,
+    /// Instances that fail.
+    pub failing: usize,
+    /// Instances that are checked, and of which it is not known yet.
+    pub unknown: usize,
+    /// Instances that are worked on, by their host or their service.
+    pub in_maintenance: usize,
+    /// Failing instances that are left out of the SRV records.
+    pub withdrawn: usize,
+    /// Failing instances that are published with another priority or weight.
+    pub deprioritised: usize,
+    /// Services of which so much fails that nothing of it is withdrawn.
+    #[schema(value_type = Vec<String>)]
+    pub floor_held: Vec<Name>,
+    /// Whether most of what is checked fails at once: then the daemon's own network is at fault rather than everybody
+    /// else, and nothing more is withdrawn.
+    pub isolated: bool,
+}
+
+impl HealthSummary {
+    /// How many instances are checked.
+    pub fn checked(&self) -> usize {
+        self.passing + self.failing + self.unknown
+    }
+
+    /// Whether something that fails stays published, against what its service asks for.
+    pub fn is_held(&self) -> bool {
+        self.isolated || !self.floor_held.is_empty()
+    }
+
+    /// Adds another zone's.
+    pub fn add(&mut self, other: &Self) {
+        self.passing += other.passing;
+        self.failing += other.failing;
+        self.unknown += other.unknown;
+        self.in_maintenance += other.in_maintenance;
+        self.withdrawn += other.withdrawn;
+        self.deprioritised += other.deprioritised;
+        self.floor_held.extend_from_slice(&other.floor_held);
+        self.isolated |= other.isolated;
+    }
 }
 
 /// How the last reconciliation of a zone ended.
@@ -154,4 +205,7 @@ pub struct ZoneStatus {
     /// How what is published stands at the servers through which it is looked up.
     #[serde(default)]
     pub verification: VerificationStatus,
+    /// What the checks of its services' instances say, and what follows from it.
+    #[serde(default)]
+    pub health: HealthSummary,
 }

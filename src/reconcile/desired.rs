@@ -278,7 +278,8 @@ pub(super) fn refusal(service: &Service, home: &ZonePolicy) -> Option<Refusal> {
     }
     let (records, limit) = (service.instances.len(), home.max_records_per_rrset);
     let own_name = service.key.owner_name().ok()?;
-    let srv = srv_rrset(service, 0)?;
+    // With those that health left out: what is too large is not published for as long as some of it fails.
+    let srv = srv_of(service.instances.iter(), 0)?;
     let (records, bytes) = (srv.rdatas().len().min(records), update::answer_len(&own_name, srv.rdatas()));
     if records > limit {
         Some(Refusal::TooManyRecords { service: service.key.clone(), records, limit })
@@ -328,7 +329,12 @@ pub(super) fn zone_of(name: &Name, policies: &[ZonePolicy]) -> Option<usize> {
     inside.max_by_key(|(_, policy)| policy.name.len()).map(|(index, _)| index)
 }
 
+/// What fails its checks and is withdrawn is not among it; the addresses of its host stay.
 fn srv_rrset(service: &Service, ttl: u32) -> Option<Rrset> {
+    srv_of(service.instances.iter().filter(|instance| !instance.withdrawn), ttl)
+}
+
+fn srv_of<'s>(instances: impl Iterator<Item = &'s Instance>, ttl: u32) -> Option<Rrset> {
     let srv = |instance: &Instance| {
         Rdata::srv(&Srv {
             priority: instance.priority,
@@ -337,7 +343,7 @@ fn srv_rrset(service: &Service, ttl: u32) -> Option<Rrset> {
             target: instance.host.clone(),
         })
     };
-    Rrset::new(ttl, service.instances.iter().map(srv))
+    Rrset::new(ttl, instances.map(srv))
 }
 
 /// One TXT record with a string per key (RFC 6763 section 6), sorted by key.

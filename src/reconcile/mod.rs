@@ -7,6 +7,7 @@ mod desired;
 pub mod doctor;
 mod evidence;
 mod guard;
+pub mod health;
 mod holdings;
 mod moved;
 mod obstacle;

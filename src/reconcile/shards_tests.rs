@@ -62,18 +62,15 @@ impl Wish {
         let instance = |rdata: &Rdata| {
             let srv = rdata.as_srv().unwrap();
             crate::model::Instance {
-                host: srv.target,
-                port: srv.port.try_into().unwrap(),
                 priority: srv.priority,
                 weight: srv.weight,
-                addresses: smallvec::SmallVec::new(),
-                place: place(),
+                ..crate::model::Instance::new(srv.target, srv.port.try_into().unwrap(), place())
             }
         };
         let mut instances: Vec<_> = self.sharded().srv.rdatas().iter().map(instance).collect();
         instances.sort_by(|one, other| one.host.cmp(&other.host));
         let metadata = BTreeMap::from([("team".to_owned(), "x".to_owned())]);
-        let service = Service { key: key(), ttl: None, metadata, shards: self.shards, instances, place: place() };
+        let service = Service { metadata, shards: self.shards, instances, ..Service::new(key(), place()) };
         desired.set(&key().owner_name().unwrap(), Some(service.into()));
         desired
     }
@@ -238,12 +235,8 @@ proptest! {
 
 fn names(wish: &Wish, live: &Zone) -> Vec<Name> {
     let service = crate::model::Service {
-        key: key(),
-        ttl: None,
-        metadata: BTreeMap::new(),
         shards: wish.shards,
-        instances: Vec::new(),
-        place: crate::model::Place { file: "".into(), line: 1, column: 1 },
+        ..crate::model::Service::new(key(), crate::model::Place { file: "".into(), line: 1, column: 1 })
     };
     crate::reconcile::names_of(&owner(), &wish.desired(), Some(live), &service)
 }

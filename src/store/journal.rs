@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::error::StoreError;
 use super::rows::{json, key, parsed};
@@ -59,10 +59,9 @@ pub(super) fn ended(connection: &Connection, clock: u64) -> rusqlite::Result<Vec
     rows.collect()
 }
 
-/// The number of the newest line there ever was.
+/// How many lines there ever were, those of the history of health among them.
 pub(super) fn last(connection: &Connection) -> rusqlite::Result<Option<u64>> {
-    let last = connection.query_row("SELECT seq FROM sqlite_sequence WHERE name = 'journal'", [], |row| row.get(0));
-    last.optional()
+    connection.query_row("SELECT sum(seq) FROM sqlite_sequence", [], |row| row.get(0))
 }
 
 /// Which lines are wanted.

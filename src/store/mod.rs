@@ -1,10 +1,11 @@
-//! Registrations on the disk: an embedded SQLite database in `state_dir`, written by one, durable before anybody hears
-//! that something is done.
+//! Registrations on the disk, and what is known of health: an embedded SQLite database in `state_dir`, written by one,
+//! durable before anybody hears that something is done.
 //!
 //! Knows rows and files. What may be registered, and what follows from it, is decided elsewhere: what comes here are
 //! changes, and what goes out is everything that they came to.
 
 mod error;
+mod health;
 mod journal;
 mod rows;
 mod schema;
@@ -21,6 +22,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::model::{Action, Edit, Name};
 
 pub use error::StoreError;
+pub use health::{HealthBatch, HealthContents, transitions};
 pub use journal::{Filter, history};
 
 /// The database's file in `state_dir`.
@@ -47,7 +49,7 @@ struct Writer {
     _lock: File,
 }
 
-/// Everything that the database holds, apart from the journal.
+/// Everything that the database holds, apart from the journal and the history of health.
 #[derive(Debug, Default)]
 pub struct Contents {
     /// As changes of an empty registry.
@@ -60,6 +62,8 @@ pub struct Contents {
     pub confirmed: BTreeSet<Name>,
     /// Leases that ended of late: when on the service clock, and in which zone.
     pub ended: Vec<(u64, Name)>,
+    /// How instances were, and who works on what.
+    pub health: HealthContents,
 }
 
 /// A change to be written, with its line for the journal.
@@ -121,6 +125,20 @@ impl Store {
         })
     }
 
+    /// Writes down what changed about health, all of it or nothing.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn commit_health(&mut self, batches: &[HealthBatch]) -> Result<(), StoreError> {
+        self.write(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for batch in batches {
+                health::write(&transaction, batch)?;
+            }
+            transaction.commit()
+        })
+    }
+
     /// Notes that the database has what is published in a zone.
     ///
     /// # Errors
@@ -177,8 +195,8 @@ pub fn was_written(state_dir: &Path) -> bool {
     state_dir.join(LOCK).exists()
 }
 
-/// The number of the newest line of the journal: what tells whether anything was registered since. None when nothing
-/// ever was.
+/// How many lines the journal and the history of health ever had: what tells whether anything was registered since, or
+/// fails. None when there were none.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -218,5 +236,7 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
+#[cfg(test)]
+mod health_tests;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Contents, journal};
+use super::{Contents, health, journal};
 use crate::model::{Configured, Edit, InstanceId, Name, Offer, Registration, ServiceKey, Settings};
 
 /// Carries a change out.
@@ -100,7 +100,8 @@ pub(super) fn read_all(connection: &Connection) -> rusqlite::Result<Contents> {
     let (clock, revision) = transaction.query_row("SELECT * FROM high", [], high)?;
     let mut zones = transaction.prepare("SELECT zone FROM confirmed")?;
     let confirmed = zones.query_map([], |row| parsed(row, "zone"))?.collect::<rusqlite::Result<BTreeSet<_>>>()?;
-    Ok(Contents { edits, revision, clock, confirmed, ended: journal::ended(&transaction, clock)? })
+    let ended = journal::ended(&transaction, clock)?;
+    Ok(Contents { edits, revision, clock, confirmed, ended, health: health::read_all(&transaction)? })
 }
 
 fn service(row: &Row<'_>) -> rusqlite::Result<Edit> {
@@ -146,7 +147,7 @@ pub(super) fn json(value: &impl Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
     from_text(row, column, |text| serde_json::from_str(text))
 }
 
@@ -163,6 +164,6 @@ fn from_text<T, E: fmt::Display>(
     read(&text).map_err(|error| unreadable(format!("`{text}` in column {column}: {error}")))
 }
 
-fn unreadable(why: String) -> rusqlite::Error {
+pub(super) fn unreadable(why: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, Type::Text, why.into())
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use serde_json::Value;
 use srvctl::dns::Primary;
-use srvctl::model::{Catalogue, Instance, OwnerId, Place, Service, ServiceKey, Shards, Zone};
+use srvctl::model::{Catalogue, Instance, OwnerId, Place, Service, ServiceKey, Zone};
 use srvctl::protocol::rcode::Rcode;
 use srvctl::reconcile::{Desired, ZonePolicy, desired, plan};
 
@@ -99,22 +99,13 @@ fn desire(services: impl IntoIterator<Item = Service>) -> Desired {
 
 fn contested_service(name: &str, state: &State) -> Service {
     let place = || Place { file: "contested.toml".into(), line: 1, column: 1 };
-    let instance = |host: &str| Instance {
-        host: format!("{host}.internal.local").parse().unwrap(),
-        port: state.port.try_into().unwrap(),
-        priority: 0,
-        weight: 0,
-        addresses: [].into_iter().collect(),
-        place: place(),
-    };
+    let host = |host: &str| format!("{host}.internal.local").parse().unwrap();
+    let instance = |name: &str| Instance::new(host(name), state.port.try_into().unwrap(), place());
     let zone = "internal.local".parse().unwrap();
     Service {
-        key: ServiceKey { name: name.to_owned(), proto: "tcp".to_owned(), zone },
-        ttl: None,
         metadata: BTreeMap::from([("state".to_owned(), format!("{}-{}", state.owner, state.port))]),
-        shards: Shards::Off,
         instances: ["h1", "h2"].map(instance).into(),
-        place: place(),
+        ..Service::new(ServiceKey { name: name.to_owned(), proto: "tcp".to_owned(), zone }, place())
     }
 }
 

@@ -11,11 +11,12 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("reconcile", &["model", "protocol"]),
     ("dns", &["model", "protocol", "reconcile"]),
     ("sources", &["model", "protocol", "reconcile"]),
+    ("probes", &["model", "protocol", "reconcile"]),
     ("store", &["model", "protocol", "reconcile"]),
     ("api", &["model", "protocol", "reconcile"]),
-    ("config", &["model", "protocol", "reconcile", "dns", "sources", "store", "api"]),
-    ("daemon", &["model", "protocol", "reconcile", "dns", "sources", "store", "api", "config"]),
-    ("cli", &["model", "protocol", "reconcile", "dns", "sources", "store", "api", "config", "daemon"]),
+    ("config", &["model", "protocol", "reconcile", "dns", "sources", "probes", "store", "api"]),
+    ("daemon", &["model", "protocol", "reconcile", "dns", "sources", "probes", "store", "api", "config"]),
+    ("cli", &["model", "protocol", "reconcile", "dns", "sources", "probes", "store", "api", "config", "daemon"]),
 ];
 
 const PURE: &[&str] = &["model", "protocol", "reconcile"];

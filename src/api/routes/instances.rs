@@ -5,14 +5,16 @@ use axum::extract::Path;
 use axum::http::HeaderMap;
 use tokio::time::Instant;
 
-use super::{Caller, Failure, Site, instance, listing, may_read, service};
+use super::{Caller, Failure, Site, instance, listing, may_read, service, word};
 use crate::api::backend::Goal;
 use crate::api::problem::Problem;
-use crate::api::query::{Asked, Body, Condition, Leaving, Manner, Page, etag};
-use crate::api::types::{Changed, InstanceView, Instances, Verified};
+use crate::api::query::{Asked, Body, Condition, Leaving, Manner, OptionalBody, Page, etag};
+use crate::api::types::{Changed, InstanceView, Instances, Verified, Word};
 use crate::model::rules::Refusal;
 use crate::model::{InstanceId, Name, Outcome, ServiceKey};
-use crate::reconcile::registry::{Amendment, Decision, Expected, Proposal, Request, check_amendment, check_offer};
+use crate::reconcile::registry::{
+    Amendment, Decision, Expected, Proposal, Refused, Request, check_amendment, check_offer,
+};
 
 /// Every instance that one may see, from registrations and service files.
 #[utoipa::path(
@@ -184,25 +186,44 @@ pub(super) async fn deregister(
     make(&site, who, Request::Deregister { service: key, id, expected }, leaving.manner()).await
 }
 
-/// Renews a lease.
+/// Renews a lease, and takes what the instance says of itself as the result of its `lease` check. One that is in a service
+/// file has no lease of its own: it only says how it is.
 #[utoipa::path(
     post,
     path = "/v1/services/{service}/instances/{id}/renew",
     params(("service" = String, Path), ("id" = String, Path)),
+    request_body(content = Option<Word>, description = "How it is; nothing for a renewal alone"),
     responses(
         (status = 200, body = InstanceView),
         (status = 403, body = Problem),
         (status = 404, body = Problem, description = "It has to be registered again"),
+        (status = 409, body = Problem, description = "It says how it is, and has no `lease` check that asks"),
+        (status = 422, body = Problem),
         (status = 503, body = Problem)
     )
 )]
 pub(super) async fn renew(
     Caller { site, who }: Caller,
     Path((key, id)): Path<(String, String)>,
+    OptionalBody(word): OptionalBody<Word>,
 ) -> Result<Json<InstanceView>, Failure> {
     let key = service(&site, &key)?;
     let id = instance(&site, &key, &id)?;
-    site.backend.make(who, Request::Renew { service: key.clone(), id: id.clone() }, false).await?;
+    let renewal = Request::Renew { service: key.clone(), id: id.clone() };
+    if word.status.is_some() {
+        // Right after a start this waits until it is known what the files have.
+        match site.backend.make(who.clone(), renewal.clone(), true).await {
+            Ok(_) | Err(Refused::NotFound(_)) => {}
+            Err(refused) => return Err(refused.into()),
+        }
+    }
+    let said = word::heard(&site, &who, (&key, &id), word)?;
+    if said.as_ref().is_none_or(|said| said.is_registered) {
+        site.backend.make(who, renewal, false).await?;
+    }
+    if let Some(said) = said {
+        site.backend.say(key.clone(), said.endpoint, said.result);
+    }
     let mut found = None;
     site.backend.view(&mut |view| found = listing::instance(view, &key, &id));
     Ok(Json(found.ok_or_else(|| Problem::not_found(format!("`{id}` is not registered in `{key}`")))?))

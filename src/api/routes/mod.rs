@@ -1,12 +1,15 @@
 //! The paths of the API, each with its description: what is served and what the OpenAPI document says are one.
 
 mod catalogue;
+mod health;
 mod instances;
 mod listing;
+mod maintenance;
 mod metrics;
 mod plans;
 mod services;
 mod status;
+mod word;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,6 +103,12 @@ fn router() -> OpenApiRouter<Site> {
         .routes(routes!(instances::add))
         .routes(routes!(instances::show, instances::register, instances::set, instances::deregister))
         .routes(routes!(instances::renew))
+        .routes(routes!(health::list))
+        .routes(routes!(health::show))
+        .routes(routes!(health::history))
+        .routes(routes!(maintenance::list))
+        .routes(routes!(maintenance::set_service, maintenance::end_service))
+        .routes(routes!(maintenance::set_host, maintenance::end_host))
         .routes(routes!(catalogue::history))
         .routes(routes!(plans::list))
         .routes(routes!(plans::accept))

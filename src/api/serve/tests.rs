@@ -1,12 +1,15 @@
 //! How long is waited for whom.
 
+use std::collections::BTreeMap;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
 use super::*;
 use crate::api::backend::{Accepted, Answer, Goal, Proof, View};
 use crate::api::metrics::Exposition;
-use crate::model::{DaemonStatus, Event, Name, Principal, ServiceKey};
+use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
+use crate::model::{DaemonStatus, Event, InstanceId, Name, Principal, ServiceKey};
 use crate::reconcile::PlanId;
 use crate::reconcile::registry::{Decision, Refused, Request};
 
@@ -39,6 +42,39 @@ impl Backend for Nothing {
     }
 
     fn history(&self, _: Option<ServiceKey>, _: Option<u64>, _: usize) -> Answer<'_, Result<Vec<Event>, Refused>> {
+        unimplemented!()
+    }
+
+    fn health(&self) -> BTreeMap<ServiceKey, Arc<HealthStatus>> {
+        unimplemented!()
+    }
+
+    fn health_of(&self, _: &ServiceKey) -> Option<Arc<HealthStatus>> {
+        unimplemented!()
+    }
+
+    fn transitions(
+        &self,
+        _: Option<ServiceKey>,
+        _: Option<u64>,
+        _: usize,
+    ) -> Answer<'_, Result<Vec<(u64, Transition)>, Refused>> {
+        unimplemented!()
+    }
+
+    fn maintenance(&self) -> BTreeMap<Maintained, Maintenance> {
+        unimplemented!()
+    }
+
+    fn maintain(&self, _: Maintained, _: Option<Maintenance>) -> Answer<'_, Result<(), Refused>> {
+        unimplemented!()
+    }
+
+    fn say(&self, _: ServiceKey, _: InstanceId, _: ProbeResult) {
+        unimplemented!()
+    }
+
+    fn now(&self) -> u64 {
         unimplemented!()
     }
 

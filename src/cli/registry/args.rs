@@ -8,6 +8,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 use super::values::{self, Seconds, Ttl};
 use crate::cli::args::Format;
 use crate::model::Shards;
+use crate::model::health::Verdict;
 
 /// Whom to ask.
 #[derive(Debug, Args)]
@@ -181,6 +182,62 @@ pub struct RenewArgs {
     /// Which instance.
     #[command(flatten)]
     pub which: Which,
+    /// How it is: what its `lease` check takes as the result
+    #[arg(long, value_name = "STATUS", value_parser = values::verdict)]
+    pub status: Option<Verdict>,
+    /// Why, in a few words
+    #[arg(long, value_name = "TEXT", requires = "status")]
+    pub output: Option<String>,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// Arguments of `health`.
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// The service, `jenkins` or `_jenkins._tcp.internal.local.` [default: all that are checked]
+    #[arg(value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// Show what changed, when and why, the newest first
+    #[arg(long)]
+    pub history: bool,
+    /// So many changes at most
+    #[arg(long, value_name = "N", default_value_t = 20, requires = "history")]
+    pub limit: usize,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// Arguments of `maintain`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what to do").required(true).args(["time", "end"]))]
+pub struct MaintainArgs {
+    /// A host, with all its instances, or a service
+    #[arg(value_name = "HOST|SERVICE")]
+    pub what: String,
+    /// It is a host, whatever services there are
+    #[arg(long, conflicts_with = "service")]
+    pub host: bool,
+    /// It is a service, whatever hosts there are
+    #[arg(long)]
+    pub service: bool,
+    /// For how long, 30 d at most: `2h`
+    #[arg(long = "for", value_name = "TIME", value_parser = values::lease, requires = "why")]
+    pub time: Option<Seconds>,
+    /// Why, for whoever looks
+    #[arg(long, value_name = "TEXT", requires = "time")]
+    pub why: Option<String>,
+    /// End it now
+    #[arg(long)]
+    pub end: bool,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args::{DeregisterArgs, Described, Manner, RegisterArgs, RenewArgs, SetArgs};
 use super::values::{Seconds, Ttl};
 use super::{Failure, client, ended, id, list, shown};
-use crate::api::{Ask, Changed, Client, InstanceView, ServiceView, Verified};
+use crate::api::{Ask, Changed, Client, InstanceView, ServiceView, Verified, Word};
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::model::Settings;
@@ -212,18 +212,23 @@ fn amended(mut settings: Settings, args: &SetArgs) -> Settings {
     settings
 }
 
-/// Renews a lease.
+/// Renews a lease, and says how the instance is.
 pub(in crate::cli) async fn renew(flag: Option<PathBuf>, args: &RenewArgs) -> Exit {
     let asked = async {
         let id = id(&args.which)?;
-        let renewed: InstanceView = client(flag, &args.remote)?.ask(renewal(&args.service, &id)).await?;
+        let word = Word { status: args.status, output: args.output.clone().unwrap_or_default() };
+        let ask = renewal(&args.service, &id);
+        let ask = if args.status.is_some() { ask.json(&word)? } else { ask };
+        let renewed: InstanceView = client(flag, &args.remote)?.ask(ask).await?;
         if args.format.json {
             output::json(&renewed);
         } else {
             let InstanceView { service, id, lease, .. } = &renewed;
-            output::line(match lease {
-                Some(lease) => format!("renewed {id} in {service} for {lease} s"),
-                None => format!("{id} in {service} has no lease: it stays until it is deregistered"),
+            output::line(match (lease, args.status) {
+                (Some(lease), None) => format!("renewed {id} in {service} for {lease} s"),
+                (Some(lease), Some(status)) => format!("renewed {id} in {service} for {lease} s, as {status}"),
+                (None, Some(status)) => format!("{id} in {service} says that it is {status}"),
+                (None, None) => format!("{id} in {service} has no lease: it stays until it is deregistered"),
             });
         }
         Ok(Exit::Done)

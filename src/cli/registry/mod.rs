@@ -3,8 +3,10 @@
 mod args;
 mod change;
 mod document;
+mod health;
 mod history;
 mod list;
+mod maintain;
 mod run;
 mod shown;
 mod table;
@@ -20,13 +22,15 @@ use crate::model::Diagnostic;
 use args::Which;
 
 pub(super) use args::{
-    DeregisterArgs, ExportArgs, HistoryArgs, ImportArgs, ListArgs, RegisterArgs, Remote, RenewArgs, RunArgs, SetArgs,
-    ShowArgs,
+    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ImportArgs, ListArgs, MaintainArgs, RegisterArgs, Remote,
+    RenewArgs, RunArgs, SetArgs, ShowArgs,
 };
 pub(super) use change::{deregister, register, renew, set};
 pub(super) use document::{export, import};
+pub(super) use health::health;
 pub(super) use history::history;
 pub(super) use list::{list, show};
+pub(super) use maintain::maintain;
 pub(super) use run::run;
 
 /// Why a command ends before its time.

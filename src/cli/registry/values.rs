@@ -1,5 +1,6 @@
 //! Values of arguments, from how people write them.
 
+use crate::model::health::Verdict;
 use crate::model::{Shards, rules};
 use crate::sources::parse_duration;
 
@@ -32,6 +33,14 @@ pub(super) fn wait(text: &str) -> Result<Seconds, String> {
     match whole_seconds(text)? {
         seconds @ 0..=MAX_WAIT => Ok(Seconds(seconds)),
         _ => Err(format!("nobody waits longer than {MAX_WAIT} s")),
+    }
+}
+
+/// How an instance says it is.
+pub(super) fn verdict(text: &str) -> Result<Verdict, String> {
+    match text.parse()? {
+        Verdict::Unknown => Err("an instance that does not know how it is says nothing".to_owned()),
+        verdict => Ok(verdict),
     }
 }
 
@@ -78,6 +87,13 @@ mod tests {
             assert!(lease(wrong).is_err(), "{wrong}");
         }
         assert!(wait("301s").unwrap_err().contains("300 s"));
+    }
+
+    #[test]
+    fn who_speaks_knows_what_to_say() {
+        assert_eq!(verdict("warning"), Ok(Verdict::Warning));
+        assert!(verdict("unknown").unwrap_err().contains("says nothing"));
+        assert!(verdict("ok").unwrap_err().contains("passing, warning, failing"));
     }
 
     #[test]

@@ -21,8 +21,14 @@ use super::zone_task::now;
 use crate::api::Exposition;
 use crate::config::{VerifyThrough, ZoneConfig};
 use crate::dns::{Observer, TransferKind};
+use crate::model::health::{ProbeResult, Verdict};
 use crate::model::{DaemonStatus, Name, State};
 use standing::Standing;
+
+/// Types of checks that are made.
+const PROBES: [&str; 5] = ["http", "tcp", "dns", "grpc", "command"];
+/// The one that is waited for, and takes no time.
+const LEASE: &str = "lease";
 
 /// What everything is called before its own name.
 const PREFIX: &str = "srvctl";
@@ -52,6 +58,8 @@ struct Events {
     transferred: Counters<2>,
     changed: Counters<2>,
     repaired: Counters<1>,
+    probes: Timed,
+    verdicts: Counters<2>,
 }
 
 /// Histograms of exchanges with servers.
@@ -106,6 +114,7 @@ impl Metrics {
         }
         known.zones.iter().for_each(|zone| self.events.expect_zone(zone));
         known.servers.iter().for_each(|server| self.events.expect_server(server));
+        self.events.expect_probes();
     }
 
     /// One look-up through a server: how its answer stood to what shall be there, and how long it took.
@@ -117,6 +126,14 @@ impl Metrics {
     /// A change was seen at a server, so long after it was read back from the primary.
     pub(super) fn propagated(&self, server: &str, took: Duration) {
         self.events.propagation.0.get_or_create(&by_server(server)).observe(took.as_secs_f64());
+    }
+
+    /// One check of an instance: of which type, what came of it, and how long it took.
+    pub(super) fn probed(&self, kind: &str, result: &ProbeResult) {
+        self.events.verdicts.get_or_create(&of_verdict(kind, result.verdict)).inc();
+        if kind != LEASE {
+            self.events.probes.0.get_or_create(&by_type(kind)).observe(result.latency.as_secs_f64());
+        }
     }
 
     /// Everything, with how things stand now.
@@ -179,7 +196,7 @@ impl Observer for ZoneMetrics {
 
 impl Events {
     fn register(&self, registry: &mut Registry) {
-        let Self { updates, lookups, lookup_states, propagation, transfers, transferred, changed, repaired } = self;
+        let Self { updates, lookups, lookup_states, propagation, transfers, transferred, .. } = self;
         let help = "Time from an UPDATE message to its answer";
         registry.register_with_unit("update_duration", help, Unit::Seconds, updates.0.clone());
         let help = "Time of one look-up made as Prometheus makes it";
@@ -193,9 +210,13 @@ impl Events {
         let help = "Bytes of the messages of these transfers";
         registry.register_with_unit("transfer", help, Unit::Bytes, transferred.clone());
         let help = "Records added to and deleted from the zone, ownership markers among them";
-        registry.register("changed_records", help, changed.clone());
+        registry.register("changed_records", help, self.changed.clone());
         let help = "Records put right that others had changed, but for what they changed while we sent";
-        registry.register("drift_repaired_records", help, repaired.clone());
+        registry.register("drift_repaired_records", help, self.repaired.clone());
+        let help = "Checks of instances, by what came of them";
+        registry.register("probes", help, self.verdicts.clone());
+        let help = "Time of one check of an instance";
+        registry.register_with_unit("probe_duration", help, Unit::Seconds, self.probes.0.clone());
     }
 
     fn clear(&self) {
@@ -218,6 +239,17 @@ impl Events {
         }
     }
 
+    fn expect_probes(&self) {
+        for kind in PROBES {
+            drop(self.probes.0.get_or_create(&by_type(kind)));
+        }
+        for (kind, verdict) in
+            PROBES.iter().chain([&LEASE]).flat_map(|kind| Verdict::ALL.map(|verdict| (kind, verdict)))
+        {
+            drop(self.verdicts.get_or_create(&of_verdict(kind, verdict)));
+        }
+    }
+
     fn expect_server(&self, server: &str) {
         drop(self.lookups.0.get_or_create(&by_server(server)));
         drop(self.propagation.0.get_or_create(&by_server(server)));
@@ -225,6 +257,14 @@ impl Events {
             drop(self.lookup_states.get_or_create(&of_state(server, state)));
         }
     }
+}
+
+fn by_type(kind: &str) -> Labels<1> {
+    [("type", kind.to_owned())]
+}
+
+fn of_verdict(kind: &str, verdict: Verdict) -> Labels<2> {
+    [("type", kind.to_owned()), ("verdict", verdict.as_str().to_owned())]
 }
 
 fn by_zone(zone: &str) -> Labels<1> {

@@ -8,7 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::Labels;
-use crate::model::{DaemonStatus, Outcome, ServerStatus, State, ZoneStatus};
+use crate::model::{DaemonStatus, HealthSummary, Outcome, ServerStatus, State, ZoneStatus};
 
 const OUTCOMES: [(Outcome, &str); 5] = [
     (Outcome::Pending, "pending"),
@@ -31,6 +31,7 @@ impl Collector for Standing {
         let page = &mut Page(&mut encoder);
         self.daemon(page)?;
         self.zones(page)?;
+        self.health(page)?;
         self.notifies(page)?;
         self.servers(page)
     }
@@ -93,6 +94,29 @@ impl Standing {
         page.gauge("zone_conflicts", help, each(|zone| Some(zone.conflicts as u64)))?;
         let help = "Obstacles, and names that the server refused";
         page.gauge("zone_problems", help, each(|zone| Some(zone.problems.len() as u64)))
+    }
+
+    fn health(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
+        let zones = &self.status.zones;
+        let conditions = zones.iter().flat_map(|zone| {
+            let health = &zone.health;
+            [("passing", health.passing), ("failing", health.failing), ("unknown", health.unknown)]
+                .map(|(condition, count)| ([named(zone), ("condition", condition.to_owned())], count as u64))
+        });
+        page.gauge("health_instances", "Instances that are checked, by what the checks say", conditions)?;
+        let each = |value: fn(&HealthSummary) -> usize| {
+            zones.iter().map(move |zone| ([named(zone)], value(&zone.health) as u64))
+        };
+        let help = "Failing instances that are left out of the SRV records";
+        page.gauge("health_withdrawn_instances", help, each(|health| health.withdrawn))?;
+        let help = "Failing instances that are published with another priority or weight";
+        page.gauge("health_deprioritised_instances", help, each(|health| health.deprioritised))?;
+        let help = "Instances that somebody works on, by their host or their service";
+        page.gauge("health_maintained_instances", help, each(|health| health.in_maintenance))?;
+        let help = "Services of which so much fails that nothing of it is withdrawn";
+        page.gauge("health_floor_held_services", help, each(|health| health.floor_held.len()))?;
+        let help = "Whether nothing more is withdrawn because most of what is checked fails at once";
+        page.gauge("health_isolated", help, [([], u64::from(self.status.health.isolated))])
     }
 
     fn notifies(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! What is written, in both formats.
 
 use super::*;
-use crate::model::{HeldStatus, NotifyStatus, Outcome, ServerStatus, VerificationStatus, ZoneStatus};
+use crate::model::{HealthSummary, HeldStatus, NotifyStatus, Outcome, ServerStatus, VerificationStatus, ZoneStatus};
 
 fn status() -> DaemonStatus {
     let server = ServerStatus {
@@ -42,6 +42,7 @@ fn status() -> DaemonStatus {
         held: Some(held),
         next_run: None,
         verification: VerificationStatus { servers: vec![server], round_seconds: 300, ..VerificationStatus::default() },
+        health: HealthSummary { failing: 3, withdrawn: 2, floor_held: vec![Name::root()], ..HealthSummary::default() },
     };
     DaemonStatus { version: "1.2.3".to_owned(), instances: 9, zones: vec![zone], ..DaemonStatus::default() }
 }
@@ -71,6 +72,11 @@ fn the_status_is_told() {
         "srvctl_zone_held_records{zone=\"internal.local.\"} 12",
         "srvctl_zone_conflicts{zone=\"internal.local.\"} 2",
         "srvctl_zone_problems{zone=\"internal.local.\"} 4",
+        "srvctl_health_instances{zone=\"internal.local.\",condition=\"failing\"} 3",
+        "srvctl_health_instances{zone=\"internal.local.\",condition=\"passing\"} 0",
+        "srvctl_health_withdrawn_instances{zone=\"internal.local.\"} 2",
+        "srvctl_health_floor_held_services{zone=\"internal.local.\"} 1",
+        "srvctl_health_isolated 0",
         "# TYPE srvctl_notifies counter",
         "srvctl_notifies_total{zone=\"internal.local.\",result=\"refused\"} 1",
         "srvctl_verification_rrsets{zone=\"internal.local.\",server=\"127.0.0.1:53\",state=\"in_sync\"} 4",
@@ -97,6 +103,7 @@ fn what_happens_is_counted_and_timed() {
     zone.repaired(2);
     metrics.looked_up("resolv.conf", State::Unknown, Duration::from_secs(20));
     metrics.propagated("resolv.conf", Duration::from_mins(10));
+    metrics.probed("http", &ProbeResult::new(Verdict::Failing, Duration::from_millis(7), "no"));
     let open = lines(&metrics, Exposition::OpenMetrics);
     for wanted in [
         "srvctl_update_duration_seconds_count{zone=\"internal.local.\"} 1",
@@ -108,6 +115,8 @@ fn what_happens_is_counted_and_timed() {
         "srvctl_drift_repaired_records_total{zone=\"internal.local.\"} 2",
         "srvctl_lookups_total{server=\"resolv.conf\",state=\"unknown\"} 1",
         "srvctl_lookup_duration_seconds_sum{server=\"resolv.conf\"} 20.0",
+        "srvctl_probes_total{type=\"http\",verdict=\"failing\"} 1",
+        "srvctl_probe_duration_seconds_bucket{le=\"0.01\",type=\"http\"} 1",
         "srvctl_propagation_duration_seconds_bucket{le=\"900.0\",server=\"resolv.conf\"} 1",
     ] {
         has(&open, wanted);

@@ -69,7 +69,7 @@ impl Registered {
 fn empty(key: &ServiceKey, settings: Settings) -> Service {
     let Settings { ttl, shards, metadata } = settings;
     let place = Place { file: "registered".into(), line: 0, column: 0 };
-    Service { key: key.clone(), ttl, metadata, shards, instances: Vec::new(), place }
+    Service { ttl, metadata, shards, ..Service::new(key.clone(), place) }
 }
 
 fn is_at(instance: &Instance, offer: &Offer) -> bool {
@@ -79,11 +79,9 @@ fn is_at(instance: &Instance, offer: &Offer) -> bool {
 fn instance(registration: &Registration, place: &Place) -> Instance {
     let offer = &registration.offer;
     Instance {
-        host: offer.host.clone(),
-        port: offer.port,
         priority: offer.priority,
         weight: offer.weight,
         addresses: offer.addresses.iter().copied().collect(),
-        place: place.clone(),
+        ..Instance::new(offer.host.clone(), offer.port, place.clone())
     }
 }

@@ -118,17 +118,15 @@ fn imported(name: &str, settings: Settings, instances: &[(&str, Offer)]) -> Impo
 fn in_file(name: &str, hosts: &[(&str, Option<&str>)]) -> (ServiceKey, Arc<Service>) {
     let place = Place { file: "services.toml".into(), line: 1, column: 1 };
     let instance = |(name, address): &(&str, Option<&str>)| Instance {
-        host: host(name),
-        port: port(80),
         priority: 1,
         weight: 1,
         addresses: address.iter().map(|address| address.parse().unwrap()).collect(),
-        place: place.clone(),
+        ..Instance::new(host(name), port(80), place.clone())
     };
     let mut instances: Vec<_> = hosts.iter().map(instance).collect();
     instances.sort_by(|one, other| one.host.cmp(&other.host));
-    let (key, metadata) = (service(name), BTreeMap::new());
-    let file = Service { key: key.clone(), ttl: None, metadata, shards: Shards::Off, instances, place };
+    let key = service(name);
+    let file = Service { instances, ..Service::new(key.clone(), place) };
     (key, Arc::new(file))
 }
 

@@ -2,6 +2,8 @@
 //!
 //! What cannot be published is refused here, where a person can be shown the line.
 
+mod checks;
+mod health;
 mod metadata;
 
 use std::collections::BTreeMap;
@@ -41,14 +43,20 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     let ttl = fields.integer("ttl", rules::TTL_RANGE);
     let metadata = metadata::read(fields);
     let shards = shards(fields);
+    let checks = checks::checks(fields, "service.check");
     let instances = instances(fields, zone.as_ref(), zones);
+    // What is wrong is told, and may have been a check.
+    let checked = instances.as_ref().zip(checks.as_ref()).is_none_or(|(instances, checks)| {
+        instances.iter().any(|instance| !instance.checks.as_ref().unwrap_or(checks).is_empty())
+    });
+    let health = health::policy(fields, checked);
     let name = name?;
     let span = name.span();
     let key = ServiceKey { name: name.into_inner(), proto: proto?.to_owned(), zone: zone? };
     if let Err(refusal) = rules::owner_names(&key, shards) {
         fields.refuse(span, refusal);
     }
-    Some(Service { key, ttl, metadata, shards, instances: instances?, place })
+    Some(Service { ttl, metadata, shards, instances: instances?, checks: checks?, health, ..Service::new(key, place) })
 }
 
 /// `shards = 4` or `shards = "auto"`.
@@ -109,6 +117,8 @@ fn instance(
     // Without the zone, a relative host is not known.
     let known_host = host.as_ref().map(Spanned::get_ref).filter(|_| zone.is_some());
     let addresses = addresses(fields, known_host, zones);
+    let has_checks = fields.has("check");
+    let checks = checks::checks(fields, "service.instance.check");
     let host = host?.into_inner();
     let port = NonZeroU16::new(u16::try_from(port?).ok()?)?;
     if let Some(first) = seen.get(&(host.clone(), port)) {
@@ -117,7 +127,8 @@ fn instance(
     } else {
         seen.insert((host.clone(), port), place.clone());
     }
-    Some(Instance { host, port, priority, weight, addresses: addresses?.into(), place })
+    let (addresses, checks) = (addresses?.into(), Some(checks?).filter(|_| has_checks));
+    Some(Instance { priority, weight, addresses, checks, ..Instance::new(host, port, place) })
 }
 
 fn small(fields: &mut Fields<'_, '_>, key: &'static str) -> u16 {

@@ -1,5 +1,7 @@
 use super::*;
 
+mod health_tests;
+
 const GOOD: &str = r#"
 [[service]]
 name = "jenkins"
@@ -283,7 +285,7 @@ fn a_broken_header_hides_what_it_may_have_caused() {
 proptest::proptest! {
     #[test]
     fn any_text_is_services_or_errors(
-        text in "(.|\n){0,120}|([ \n\"=.{},_]|\\[\\[?|\\]\\]?|service|instance|name|host|port|zone|metadata|a|1|ü|\\\\){0,50}"
+        text in "(.|\n){0,120}|([ \n\"=.{},_]|\\[\\[?|\\]\\]?|service|instance|name|host|port|zone|metadata|check|health|type|a|1|ü|\\\\){0,50}"
     ) {
         for error in parse_text(&text).err().into_iter().flatten() {
             proptest::prop_assert!(!error.to_string().is_empty());

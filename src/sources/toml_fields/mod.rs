@@ -6,6 +6,7 @@ mod document;
 
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -13,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 use crate::model::rules::Refusal;
 use crate::model::{Diagnostic, Place};
 
+use super::duration::parse_duration;
 use document::Document;
 
 /// How alike two keys must be for "did you mean" (Jaro similarity, 0 to 1); the measure and the bar of clap.
@@ -160,6 +162,16 @@ impl<'d, 't> Fields<'d, 't> {
         number
     }
 
+    /// A length of time within a range, which `in_words` tells.
+    pub fn duration(&mut self, key: &'static str, range: RangeInclusive<Duration>, in_words: &str) -> Option<Duration> {
+        let parse = |text: &str| {
+            let duration = parse_duration(text)?;
+            let fits = range.contains(&duration);
+            fits.then_some(duration).ok_or_else(|| format!("`{key}` must be {in_words}, not {text}"))
+        };
+        self.parsed(key, parse).map(Spanned::into_inner)
+    }
+
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
         let value = self.take(key)?;
@@ -249,13 +261,23 @@ impl<'d, 't> Fields<'d, 't> {
 
     /// A `[key]` table, read by `read`.
     pub fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>) -> Option<T> {
+        self.table_at(key, key, read)
+    }
+
+    /// The same below another table: `path` is the header as people write it, `service.health`.
+    pub fn table_at<T>(
+        &mut self,
+        key: &'static str,
+        path: &str,
+        read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>,
+    ) -> Option<T> {
         let value = self.take(key)?;
         let span = value.span();
         let DeValue::Table(table) = value.into_inner() else {
-            self.report(span, format!("`{key}` must be a table: write `[{key}]` on a line of its own"));
+            self.report(span, format!("`{key}` must be a table: write `[{path}]` on a line of its own"));
             return None;
         };
-        let mut fields = Fields::new(self.document, format!("`[{key}]`"), span, table);
+        let mut fields = Fields::new(self.document, format!("`[{path}]`"), span, table);
         let value = read(&mut fields);
         fields.report_leftovers();
         value
@@ -291,6 +313,11 @@ impl<'d, 't> Fields<'d, 't> {
             fields.report_leftovers();
         }
         Some(values)
+    }
+
+    /// Leaves the rest of the table alone, when nobody can tell what belongs into it.
+    pub fn ignore_the_rest(&mut self) {
+        self.table.clear();
     }
 
     fn take(&mut self, key: &'static str) -> Option<Spanned<DeValue<'t>>> {

@@ -2,6 +2,7 @@
 
 mod ansible;
 mod api;
+mod backend;
 mod certificates;
 mod daemon;
 mod example;
@@ -31,6 +32,7 @@ mod vmagent;
 
 pub(crate) use ansible::{Ansible, Run};
 pub(crate) use api::Api;
+pub(crate) use backend::{Backend, Fleet};
 pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use daemon::{Daemon, Notify, outcome};
 pub(crate) use example::{EXAMPLE, EXAMPLE_RECORDS, JENKINS, NODE_EXPORTER};

@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) ttl: u32,
     pub(crate) interval: String,
     pub(crate) verify: Vec<String>,
+    /// More lines in `[daemon]`.
+    pub(crate) daemon: String,
     /// More lines in `[api]`.
     pub(crate) api: String,
     /// More lines after the zone's, among them more zones.
@@ -43,6 +45,7 @@ impl Settings {
             ttl: 300,
             interval: "30s".to_owned(),
             verify: vec![server.address().to_string()],
+            daemon: String::new(),
             api: String::new(),
             more: String::new(),
         }
@@ -85,11 +88,11 @@ impl Workspace {
 
     /// Writes `srvctl.toml` and the key file anew.
     pub(crate) fn configure(&mut self, settings: &Settings) {
-        let Settings { owner, zone, primary, key, ttl, interval, verify, api, more } = settings;
+        let Settings { owner, zone, primary, key, ttl, interval, verify, daemon, api, more } = settings;
         let path = self.path().display();
         let text = format!(
             "owner = \"{owner}\"\nservices = [\"services.d/*.toml\"]\n\n\
-             [daemon]\nstate_dir = \"{path}/state\"\ninterval = \"{interval}\"\n\n\
+             [daemon]\nstate_dir = \"{path}/state\"\ninterval = \"{interval}\"\n{daemon}\n\
              [api]\nsocket = \"{path}/srvctl.sock\"\n{api}\n\
              [[zone]]\nname = \"{zone}\"\nprimary = \"{primary}\"\nkey_file = \"zone.key\"\nttl = {ttl}\nverify = {verify:?}\n{more}\n"
         );

@@ -1,0 +1,195 @@
+//! What follows from the health of a service for what is published.
+//!
+//! Leaving an instance out is the dangerous step: whoever checks may be the one that is cut off, and then everything
+//! seems to fail, at once or one after the other. So
+//!
+//! 1. Nothing follows from failures unless at least [`floor`](HealthPolicy::floor) checked instances are healthy. When
+//!    fewer are, everything is published as it is offered, and what had been withdrawn comes back.
+//! 2. An instance that failed `fall` times goes when so many others have passed *after* that (every check of theirs, in a
+//!    probe that began later, and none failed since), and it then fails once more in a probe that began after these. Who is
+//!    cut off sees nobody pass any more, in whatever order the probes come, and withdraws nobody at all; and when that
+//!    is over, nobody is withdrawn for failures that came of it.
+//! 3. When most of what is checked anywhere is in trouble at the same time, nobody else is withdrawn: some instances
+//!    may be reached by whoever is cut off, on the same machine for instance.
+//!
+//! Who is withdrawn stays so until it passes again, or rule 1 brings it back. Instances that are not checked, or of which
+//! nothing is known, are published, and are nobody's reason to leave another out.
+
+use std::sync::Arc;
+
+use crate::model::health::Publication;
+use crate::model::{Condition, HealthPolicy, Service};
+
+/// One instance as the decision sees it. Times are milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether anything is checked of it.
+    pub checked: bool,
+    /// How it is.
+    pub condition: Condition,
+    /// Why it may be withdrawn. None when it was not seen failing often enough since the daemon started.
+    pub grounds: Option<Grounds>,
+    /// When enough others were known to have passed since it was sure to fail; what [`Outcome`] said last.
+    pub seconded: Option<u64>,
+    /// When the oldest of its checks' last results began, when they all passed.
+    pub firm_at: Option<u64>,
+    /// Whether somebody works on its host: it goes as if it failed, without waiting for failures.
+    pub maintained: bool,
+    /// What was decided last.
+    pub before: Publication,
+}
+
+/// The failures in a row that make an instance failing. Times are milliseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grounds {
+    /// When there were enough of them.
+    pub sure_at: u64,
+    /// When the probe began that failed last.
+    pub failed_from: u64,
+}
+
+impl Grounds {
+    /// Of an instance that was to count as failing from the start, and never passed: others have to pass, and that is all.
+    pub(super) const INITIAL: Self = Self { sure_at: 0, failed_from: u64::MAX };
+}
+
+/// What becomes of one instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// In what is published.
+    pub publication: Publication,
+    /// For the next decision about it, see [`Standing::seconded`].
+    pub seconded: Option<u64>,
+}
+
+/// What holds for a service beside its instances.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// Whether most of what is checked anywhere is in trouble at the same time.
+    pub isolated: bool,
+    /// Whether somebody works on the service as a whole: nobody is newly withdrawn meanwhile.
+    pub maintained: bool,
+    /// What time it is, milliseconds since 1970.
+    pub now: u64,
+}
+
+/// What was decided for a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// What becomes of each instance, in their order.
+    pub outcomes: Vec<Outcome>,
+    /// How many are checked.
+    pub checked: usize,
+    /// How many of these are healthy.
+    pub healthy: usize,
+    /// How many have to be; none when nothing ever follows.
+    pub floor: Option<usize>,
+}
+
+impl Decision {
+    /// Whether the floor keeps something published that fails.
+    pub fn floor_held(&self) -> bool {
+        self.count(Publication::HeldByFloor) > 0
+    }
+
+    /// How many instances this became of.
+    pub fn count(&self, publication: Publication) -> usize {
+        self.outcomes.iter().filter(|found| found.publication == publication).count()
+    }
+}
+
+/// Decides what becomes of each instance of a service.
+pub fn decide(policy: HealthPolicy, instances: &[Standing], surroundings: Surroundings) -> Decision {
+    let checked = instances.iter().filter(|instance| instance.checked).count();
+    let healthy: Vec<_> = instances.iter().filter(|instance| instance.is_healthy()).collect();
+    let mut decision = Decision {
+        outcomes: vec![Outcome::default(); instances.len()],
+        checked,
+        healthy: healthy.len(),
+        floor: policy.floor(checked),
+    };
+    let Some(floor) = decision.floor else { return decision };
+    let mut seen: Vec<_> = healthy.iter().filter_map(|instance| instance.firm_at).collect();
+    seen.sort_unstable();
+    // So many others were seen passing at this time or later.
+    let enough_since = seen.len().checked_sub(floor).map(|at| seen[at]);
+    let out = if matches!(policy, HealthPolicy::Withdraw { .. }) {
+        Publication::Withdrawn
+    } else {
+        Publication::Deprioritised
+    };
+    for (instance, outcome) in instances.iter().zip(&mut decision.outcomes).filter(|(instance, _)| instance.is_to_go())
+    {
+        outcome.publication = if healthy.len() < floor {
+            Publication::HeldByFloor
+        } else if matches!(instance.before, Publication::Withdrawn | Publication::Deprioritised) {
+            out
+        } else if surroundings.isolated || surroundings.maintained {
+            Publication::Awaiting
+        } else if instance.maintained {
+            out
+        } else {
+            match instance.seconded(enough_since, surroundings.now) {
+                Seconded::Enough => out,
+                Seconded::At(at) => {
+                    outcome.seconded = at;
+                    Publication::Awaiting
+                }
+            }
+        };
+    }
+    decision
+}
+
+enum Seconded {
+    /// Others have passed, and it has failed again.
+    Enough,
+    /// Since when others have.
+    At(Option<u64>),
+}
+
+impl Standing {
+    /// Whether it is a reason to leave others out.
+    fn is_healthy(&self) -> bool {
+        self.checked && self.condition == Condition::Passing && !self.maintained
+    }
+
+    /// Whether others have passed since it is sure that it fails, and it has failed again after that.
+    fn seconded(&self, enough_since: Option<u64>, now: u64) -> Seconded {
+        let Some((grounds, since)) = self.grounds.zip(enough_since).filter(|(grounds, since)| *since > grounds.sure_at)
+        else {
+            return Seconded::At(None);
+        };
+        // Results may come a moment out of order.
+        let seconded = self.seconded.filter(|at| *at > grounds.sure_at).unwrap_or(now.max(since));
+        if grounds.failed_from > seconded { Seconded::Enough } else { Seconded::At(Some(seconded)) }
+    }
+
+    fn is_to_go(&self) -> bool {
+        self.condition == Condition::Failing || self.maintained
+    }
+}
+
+/// The service as it shall be published: the same one when nothing is changed about it. Withdrawn instances are still in
+/// it, see [`Instance::withdrawn`](crate::model::Instance::withdrawn).
+///
+/// `outcomes` belong to its instances, in their order.
+pub fn effective(service: &Arc<Service>, outcomes: &[Outcome]) -> Arc<Service> {
+    let is_changed =
+        |outcome: &Outcome| matches!(outcome.publication, Publication::Withdrawn | Publication::Deprioritised);
+    if !outcomes.iter().any(is_changed) {
+        return Arc::clone(service);
+    }
+    let mut changed = Service::clone(service);
+    for (instance, outcome) in changed.instances.iter_mut().zip(outcomes) {
+        match (outcome.publication, service.health) {
+            (Publication::Withdrawn, _) => instance.withdrawn = true,
+            (Publication::Deprioritised, HealthPolicy::Deprioritise { priority, weight }) => {
+                instance.priority = instance.priority.max(priority.unwrap_or(0));
+                instance.weight = instance.weight.min(weight.unwrap_or(u16::MAX));
+            }
+            _ => {}
+        }
+    }
+    Arc::new(changed)
+}
