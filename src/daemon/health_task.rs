@@ -98,7 +98,7 @@ impl HealthTask {
             let mut news = tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => break,
-                changed = self.wishes.changed() => self.check_others(changed, &mut work),
+                changed = self.wishes.changed() => self.check_others(&changed, &mut work),
                 said = self.board.news() => self.hear(said, &mut work),
                 _ = self.observed.recv_many(&mut results, BATCH) => self.observe(results, &mut work),
                 _ = tick.tick() => self.pass_time(),
@@ -117,7 +117,7 @@ impl HealthTask {
     }
 
     /// Has those services checked that are others than before.
-    fn check_others(&self, changed: BTreeSet<ServiceKey>, work: &mut Work) -> News {
+    fn check_others(&self, changed: &BTreeSet<ServiceKey>, work: &mut Work) -> News {
         work.is_told = true;
         for own_name in changed.iter().filter_map(|key| key.owner_name().ok()) {
             let checks = self.triage.with(|health| health.checks(&own_name)).unwrap_or_default();

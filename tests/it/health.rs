@@ -321,10 +321,12 @@ fn an_instance_says_itself_how_it_is() {
     renew("h1", "8002", &["passing"]);
     daemon.wait_until("both said so", |status| status["health"]["passing"] == 2);
     renew("h1", "8002", &["failing", "--output", "the disk is full"]);
-    // Others have to have passed since, and it fails still.
-    renew("h0", "8001", &["passing"]);
-    renew("h1", "8002", &["failing", "--output", "the disk is full"]);
-    daemon.wait_for("it is gone", || published(&named) == ["h0"]);
+    // Others have to have passed since, and it has to fail still: each says so again and again.
+    daemon.wait_for("it is gone", || {
+        renew("h0", "8001", &["passing"]);
+        renew("h1", "8002", &["failing", "--output", "the disk is full"]);
+        published(&named) == ["h0"]
+    });
     let history = workspace.json(&["health", "web", "--history", "--json"]);
     assert!(history["transitions"][0]["reason"].as_str().unwrap().contains("the disk is full"), "{history}");
     renew("h1", "8002", &["warning"]);
