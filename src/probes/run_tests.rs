@@ -85,7 +85,7 @@ impl Lab {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(scheduled(limits, jobs, make));
-        Self { set, seen, begun, tasks: tasks }
+        Self { set, seen, begun, tasks }
     }
 
     fn set(&self, jobs: Vec<Job>) {
