@@ -10,6 +10,7 @@
 mod changes;
 mod converge;
 mod drift;
+mod health;
 mod idle;
 mod lookups;
 mod machine;
@@ -64,10 +65,14 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "transfer", run: transfer::run, programs: &[] },
     Benchmark { name: "memory", run: memory::run, programs: &[] },
     Benchmark { name: "registrations", run: registrations::run, programs: &[("ansible-playbook", "ansible")] },
+    Benchmark { name: "health", run: health::run, programs: &[("curl", "curl"), ("ab", "apache2-utils")] },
     Benchmark { name: "lookups", run: lookups::run, programs: &[("dnsperf", "dnsperf")] },
 ];
 
 fn main() -> ExitCode {
+    if health::is_prober() {
+        return ExitCode::SUCCESS;
+    }
     let Args { names, runs, json, quick, bench: _ } = Args::parse();
     let chosen = match chosen(&names) {
         Ok(chosen) => chosen,

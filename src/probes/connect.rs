@@ -46,8 +46,8 @@ impl Resolver {
         if let Some(addresses) = self.remembered(host) {
             return Ok(addresses);
         }
-        progress.at(Step::Resolving);
         let permit = Arc::clone(&self.questions).acquire_owned().await.expect("it is never closed");
+        progress.at(Step::Resolving);
         // The one before us may have asked the same.
         if let Some(addresses) = self.remembered(host) {
             return Ok(addresses);
@@ -60,8 +60,7 @@ impl Resolver {
         });
         let found =
             asking.await.map_err(|error| Stop::ours(format!("the system's resolver was not asked: {error}")))?;
-        let found: Arc<[IpAddr]> =
-            found.map_err(|error| Stop::failing(format!("no addresses for {host}: {error}")))?.into();
+        let found: Arc<[IpAddr]> = found.map_err(|error| unresolved(host, &error))?.into();
         if found.is_empty() {
             return Err(Stop::failing(format!("no addresses for {host}")));
         }
@@ -90,6 +89,15 @@ impl Resolver {
     }
 }
 
+/// A name that does not exist is the instance's trouble. A resolver that does not answer is not.
+fn unresolved(host: &str, error: &io::Error) -> Stop {
+    let why = error.to_string();
+    let why = why.trim_start_matches("failed to lookup address information: ");
+    let text = format!("no addresses for {host}: {why}");
+    // EAI_AGAIN, for which the standard library has no name.
+    if why.starts_with("Temporary failure") || is_ours(error) { Stop::Ours(text) } else { Stop::Failing(text) }
+}
+
 /// Connects to the first address that can be connected to. Each gets its share of the time until the deadline, so that
 /// one that swallows everything does not hide the others.
 pub(super) async fn connect(
@@ -98,25 +106,30 @@ pub(super) async fn connect(
     deadline: Instant,
     progress: &Progress,
 ) -> Result<(TcpStream, SocketAddr), Stop> {
-    let mut last = None;
+    let mut last = Stop::failing("the host has no address");
     for (index, &ip) in addresses.iter().enumerate() {
         let address = SocketAddr::new(ip, port);
         progress.at(Step::Connecting(address));
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(Instant::now()) / left;
-        match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
+        let stop = match timeout_at(Instant::now() + share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 let _ = stream.set_nodelay(true); // slower without, and right all the same
                 return Ok((stream, address));
             }
-            Ok(Err(error)) if is_ours(&error) => return Err(Stop::ours(format!("no connection can be made: {error}"))),
-            Ok(Err(error)) => last = Some((address, explain(&error))),
+            Ok(Err(error)) if is_ours(&error) => {
+                Stop::ours(format!("no connection to {address} can be made from here: {error}"))
+            }
+            Ok(Err(error)) => Stop::failing(format!("no connection to {address}: {}", explain(&error))),
             Err(_) if left == 1 => std::future::pending().await, // the whole check's limit says it
-            Err(_) => last = Some((address, "no answer".to_owned())),
+            Err(_) => Stop::failing(format!("no connection to {address}: no answer")),
+        };
+        // A machine without IPv6 says nothing of a host that has it; what its IPv4 address does, does.
+        if index == 0 || matches!(stop, Stop::Failing(_)) {
+            last = stop;
         }
     }
-    let (address, why) = last.ok_or_else(|| Stop::failing("the host has no address".to_owned()))?;
-    Err(Stop::failing(format!("no connection to {address}: {why}")))
+    Err(last)
 }
 
 /// Without the system's numbers.

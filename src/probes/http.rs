@@ -88,20 +88,22 @@ async fn exchange<S: Read + Write + Unpin>(
     check: &HttpCheck,
     tools: &Tools<'_>,
 ) -> Outcome {
-    let no_answer = |error: hyper::Error| Stop::failing(format!("no HTTP answer: {}", cause(&error)));
-    let (mut sender, connection) = http1::handshake(stream).await.map_err(no_answer)?;
+    let no_answer = |error: &hyper::Error| Stop::failing(format!("no HTTP answer: {}", cause(error)));
+    let (mut sender, connection) = http1::handshake(stream).await.map_err(|error| no_answer(&error))?;
     let mut connection = pin!(connection);
-    let mut answer = pin!(async {
-        let response = sender.send_request(request).await.map_err(no_answer)?;
-        judge(response, check, tools).await
-    });
+    let mut answer = pin!(async { Ok(judge(sender.send_request(request).await?, check, tools).await) });
     // The connection moves the bytes of the answer, and has no task of its own.
-    let mut is_open = true;
+    let mut ended: Option<hyper::Result<()>> = None;
     loop {
         tokio::select! {
             biased;
-            outcome = &mut answer => return outcome,
-            _ = &mut connection, if is_open => is_open = false,
+            judged = &mut answer => return match (judged, ended) {
+                (Ok(outcome), _) => outcome,
+                // Given up because of what happened to the connection.
+                (Err(error), Some(Err(before))) if hyper::Error::is_canceled(&error) => Err(no_answer(&before)),
+                (Err(error), _) => Err(no_answer(&error)),
+            },
+            how = &mut connection, if ended.is_none() => ended = Some(how),
         }
     }
 }
@@ -166,7 +168,9 @@ fn cause(error: &hyper::Error) -> Cow<'static, str> {
     match error {
         error if error.is_incomplete_message() => "the connection was closed too early".into(),
         error if error.is_parse_too_large() => "its headers are too large".into(),
+        error if error.is_canceled() => "the connection was closed too early".into(),
         error if error.is_parse() => "what answers there does not speak HTTP/1".into(),
-        error => error.to_string().into(),
+        // Words before there was a question, among others.
+        error => format!("what answers there does not speak HTTP/1: {error}").into(),
     }
 }

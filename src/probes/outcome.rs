@@ -46,11 +46,19 @@ impl Stop {
 pub(super) type Outcome = Result<Said, Stop>;
 
 /// Whether an error is about this process or machine and says nothing about the other end: no file descriptors, no
-/// memory, no local ports. A network that is down is not among these: it looks the same from here whose it is.
+/// memory, no local ports, no IPv6. A network that is down is not among these: it looks the same from here whose it is.
 pub(super) fn is_ours(error: &io::Error) -> bool {
     let number = error.raw_os_error().map(Errno::from_raw);
     matches!(
         number,
-        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::ENOBUFS | Errno::EADDRNOTAVAIL | Errno::EAGAIN)
+        Some(
+            Errno::EMFILE
+                | Errno::ENFILE
+                | Errno::ENOMEM
+                | Errno::ENOBUFS
+                | Errno::EADDRNOTAVAIL
+                | Errno::EAFNOSUPPORT
+                | Errno::EAGAIN
+        )
     )
 }

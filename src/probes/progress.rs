@@ -42,7 +42,8 @@ impl Progress {
         let step = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = format!("{step} within {limit:?}");
         // What we did not get to do for ourselves is nobody else's failure.
-        let verdict = if step == Step::Preparing { Verdict::Unknown } else { Verdict::Failing };
+        let verdict =
+            if matches!(step, Step::Preparing | Step::Resolving) { Verdict::Unknown } else { Verdict::Failing };
         Said { verdict, text }
     }
 }

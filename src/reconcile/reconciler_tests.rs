@@ -375,3 +375,21 @@ fn a_namesake_in_another_zone_takes_nothing_away() {
     reconciler.examine();
     assert!(reconciler.is_in_sync(), "{:?}", reconciler.plan());
 }
+
+#[test]
+fn what_is_withdrawn_leaves_the_srv_set_and_its_address_stays() {
+    let mut reconciler = Reconciler::new(owner(), nothing(100), empty_zone());
+    let all = service("web", Shards::Off, vec![instance("h1", 0, Some(1)), instance("h2", 0, Some(2))]);
+    reconciler.set_service(&name("_web._tcp"), Some(Arc::clone(&all)));
+    reconciler.examine();
+    settle(&mut reconciler);
+    let mut one_less = Service::clone(&all);
+    one_less.instances[0].withdrawn = true;
+    assert!(!all.says_the_same(&one_less), "or nobody would hear of it");
+    reconciler.set_service(&name("_web._tcp"), Some(Arc::new(one_less)));
+    reconciler.examine();
+    assert_eq!(reconciler.pending(), [name("_web._tcp")]);
+    settle(&mut reconciler);
+    let records = |of: &str| reconciler.live().at(&name(of)).map_or(0, crate::model::Sets::record_count);
+    assert_eq!((records("_web._tcp"), records("h1"), records("h2")), (1, 1, 1));
+}

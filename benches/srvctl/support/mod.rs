@@ -34,7 +34,7 @@ pub(crate) use bind::{Named, Setup, dig_to};
 pub(crate) use harness::free_address;
 pub(crate) use key::KEY_NAME;
 pub(crate) use population::{Population, ZONE};
-pub(crate) use process::{Memory, cpu_milliseconds};
+pub(crate) use process::{Memory, cpu_milliseconds, cpu_milliseconds_of_children};
 pub(crate) use program::{find, run};
 pub(crate) use relay::Relay;
 pub(crate) use site::{Daemon, Settings, Site};

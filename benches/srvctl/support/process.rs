@@ -7,10 +7,22 @@ const MILLISECONDS_PER_TICK: u32 = 10;
 
 /// The CPU time that a process has used so far, in user and kernel mode.
 pub(crate) fn cpu_milliseconds(pid: u32) -> f64 {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The command's name in parentheses may contain anything; utime and stime are the 12th and 13th fields after it.
+    // utime and stime
+    milliseconds(&pid.to_string(), 11)
+}
+
+/// The same of all our children that have ended.
+pub(crate) fn cpu_milliseconds_of_children() -> f64 {
+    // cutime and cstime
+    milliseconds("self", 13)
+}
+
+/// The sum of two fields of a process' account.
+fn milliseconds(process: &str, first: usize) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The command's name in parentheses may contain anything; fields are counted from behind it.
     let (_, fields) = stat.rsplit_once(')').unwrap();
-    let ticks: u32 = fields.split_whitespace().skip(11).take(2).map(|field| field.parse::<u32>().unwrap()).sum();
+    let ticks: u32 = fields.split_whitespace().skip(first).take(2).map(|field| field.parse::<u32>().unwrap()).sum();
     f64::from(ticks * MILLISECONDS_PER_TICK)
 }
 

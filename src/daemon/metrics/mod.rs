@@ -21,8 +21,14 @@ use super::zone_task::now;
 use crate::api::Exposition;
 use crate::config::{VerifyThrough, ZoneConfig};
 use crate::dns::{Observer, TransferKind};
+use crate::model::health::{ProbeResult, Verdict};
 use crate::model::{DaemonStatus, Name, State};
 use standing::Standing;
+
+/// Types of checks that are made.
+const PROBES: [&str; 5] = ["http", "tcp", "dns", "grpc", "command"];
+/// The one that is waited for, and takes no time.
+const LEASE: &str = "lease";
 
 /// What everything is called before its own name.
 const PREFIX: &str = "srvctl";
@@ -108,6 +114,7 @@ impl Metrics {
         }
         known.zones.iter().for_each(|zone| self.events.expect_zone(zone));
         known.servers.iter().for_each(|server| self.events.expect_server(server));
+        self.events.expect_probes();
     }
 
     /// One look-up through a server: how its answer stood to what shall be there, and how long it took.
@@ -122,11 +129,11 @@ impl Metrics {
     }
 
     /// One check of an instance: of which type, what came of it, and how long it took.
-    pub(super) fn probed(&self, kind: &str, verdict: &str, took: Duration) {
-        let by_type = [("type", kind.to_owned())];
-        self.events.probes.0.get_or_create(&by_type).observe(took.as_secs_f64());
-        let [by_type] = by_type;
-        self.events.verdicts.get_or_create(&[by_type, ("verdict", verdict.to_owned())]).inc();
+    pub(super) fn probed(&self, kind: &str, result: &ProbeResult) {
+        self.events.verdicts.get_or_create(&of_verdict(kind, result.verdict)).inc();
+        if kind != LEASE {
+            self.events.probes.0.get_or_create(&by_type(kind)).observe(result.latency.as_secs_f64());
+        }
     }
 
     /// Everything, with how things stand now.
@@ -232,6 +239,17 @@ impl Events {
         }
     }
 
+    fn expect_probes(&self) {
+        for kind in PROBES {
+            drop(self.probes.0.get_or_create(&by_type(kind)));
+        }
+        for (kind, verdict) in
+            PROBES.iter().chain([&LEASE]).flat_map(|kind| Verdict::ALL.map(|verdict| (kind, verdict)))
+        {
+            drop(self.verdicts.get_or_create(&of_verdict(kind, verdict)));
+        }
+    }
+
     fn expect_server(&self, server: &str) {
         drop(self.lookups.0.get_or_create(&by_server(server)));
         drop(self.propagation.0.get_or_create(&by_server(server)));
@@ -239,6 +257,14 @@ impl Events {
             drop(self.lookup_states.get_or_create(&of_state(server, state)));
         }
     }
+}
+
+fn by_type(kind: &str) -> Labels<1> {
+    [("type", kind.to_owned())]
+}
+
+fn of_verdict(kind: &str, verdict: Verdict) -> Labels<2> {
+    [("type", kind.to_owned()), ("verdict", verdict.as_str().to_owned())]
 }
 
 fn by_zone(zone: &str) -> Labels<1> {

@@ -102,7 +102,7 @@ fn what_happens_is_counted_and_timed() {
     zone.repaired(2);
     metrics.looked_up("resolv.conf", State::Unknown, Duration::from_secs(20));
     metrics.propagated("resolv.conf", Duration::from_mins(10));
-    metrics.probed("http", "failing", Duration::from_millis(7));
+    metrics.probed("http", &ProbeResult::new(Verdict::Failing, Duration::from_millis(7), "no"));
     let open = lines(&metrics, Exposition::OpenMetrics);
     for wanted in [
         "srvctl_update_duration_seconds_count{zone=\"internal.local.\"} 1",

@@ -160,8 +160,8 @@ impl Standing {
         else {
             return Seconded::At(None);
         };
-        debug_assert!(since <= now, "what passed began in the past");
-        let seconded = self.seconded.filter(|at| *at > grounds.sure_at).unwrap_or(now);
+        // Results may come a moment out of order.
+        let seconded = self.seconded.filter(|at| *at > grounds.sure_at).unwrap_or(now.max(since));
         if grounds.failed_from > seconded { Seconded::Enough } else { Seconded::At(Some(seconded)) }
     }
 

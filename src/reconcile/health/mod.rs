@@ -1,8 +1,8 @@
 //! What is known of the health of all services, and what follows from it: results come in, with the time, and services as
 //! they shall be published come out.
 //!
-//! Pure: it makes no check and has no clock. All times are milliseconds since 1970, and never go back between two calls:
-//! the time at start and what has passed since.
+//! Pure: it makes no check and has no clock. All times are milliseconds since 1970 on a clock that is not set meanwhile:
+//! the time at start and what has passed since. Results may come a moment out of order.
 
 mod decide;
 mod news;
@@ -212,14 +212,14 @@ impl Health {
         let track = &mut watched.instances[at].1;
         let before = track.is_troubled();
         let turn = change(track);
-        let (is_awaiting, after) = (track.publication == Publication::Awaiting, track.is_troubled());
+        let (is_seconded, after) = (track.seconded.is_some(), track.is_troubled());
         self.troubled = self.troubled + usize::from(after) - usize::from(before);
         let is_turn = turn.is_some();
         if let Some(turn) = turn {
             news.turned(own_name, instance, turn, now);
         }
-        // One that waits goes when it fails once more.
-        if is_turn || is_awaiting {
+        // One that waits goes when it fails once more; until others have passed there is nothing to decide.
+        if is_turn || is_seconded {
             self.decide(own_name, now, &mut news);
         }
         news
@@ -257,7 +257,7 @@ impl Health {
         };
         let standings: Vec<_> = watched.instances.iter().zip(&watched.service.instances).map(standing).collect();
         let decision = decide(watched.service.health, &standings, surroundings);
-        news.decided(own_name, watched, &decision);
+        news.decided(own_name, watched, &standings, &decision);
         for ((_, track), outcome) in watched.instances.iter_mut().zip(&decision.outcomes) {
             (track.publication, track.seconded) = (outcome.publication, outcome.seconded);
         }

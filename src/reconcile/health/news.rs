@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::decide::Decision;
+use super::decide::{Decision, Standing};
 use super::track::Turn;
 use super::{Track, Watched};
 use crate::model::health::{Maintained, Publication, Transition};
@@ -81,16 +81,18 @@ impl News {
     }
 
     /// Compares what is decided with what `watched` had decided before.
-    pub(super) fn decided(&mut self, own_name: &Name, watched: &Watched, decision: &Decision) {
-        let pairs = watched.instances.iter().zip(&decision.outcomes);
-        for ((id, track), outcome) in pairs.filter(|((_, track), outcome)| track.publication != outcome.publication) {
+    pub(super) fn decided(&mut self, own_name: &Name, watched: &Watched, standings: &[Standing], decision: &Decision) {
+        let pairs = watched.instances.iter().zip(standings).zip(&decision.outcomes);
+        let moved = pairs.filter(|(((_, track), _), outcome)| track.publication != outcome.publication);
+        for (((id, track), standing), outcome) in moved {
             self.touched.insert(own_name.clone());
+            let reason = if standing.maintained { "somebody works on its host" } else { Track::reason(track) };
             self.happenings.push(Happening::Moved {
                 service: own_name.clone(),
                 instance: id.clone(),
                 from: track.publication,
                 to: outcome.publication,
-                reason: Track::reason(track).to_owned(),
+                reason: reason.to_owned(),
             });
         }
         let was_held = watched.any(|track| track.publication == Publication::HeldByFloor);

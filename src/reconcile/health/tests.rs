@@ -35,7 +35,7 @@ fn service(instances: usize, health: HealthPolicy, checks: &[Check]) -> Arc<Serv
     let instance = |number| Instance::new(host(number), NonZeroU16::new(80).unwrap(), place());
     let checks = checks.iter().cloned().map(Arc::new).collect();
     let instances = (0..instances).map(instance).collect();
-    Arc::new(Service { instances, health, checks, ..Service::new(key, place()) })
+    Arc::new(Service { instances, checks, health, ..Service::new(key, place()) })
 }
 
 use crate::model::Instance;

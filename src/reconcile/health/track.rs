@@ -177,7 +177,7 @@ impl Track {
         if to == Condition::Failing && self.changes.len() >= FLAP_CHANGES {
             self.damped = true;
             let minutes = FLAP_QUIET / 60_000;
-            reason.push_str(&format!("; it flaps, and counts as failing until nothing fails for {minutes} minutes"));
+            reason = format!("{reason}; it flaps, and counts as failing until nothing fails for {minutes} minutes");
         }
         self.since = Some(now);
         self.reason.clone_from(&reason);

@@ -112,6 +112,7 @@ fn says(words: &'static str) -> impl Fn(TcpStream) + Send + Sync {
 fn what_is_slow_or_hangs_ends_at_the_limit_wherever_it_does() {
     let drips = |head: &'static str, drop: &'static str| {
         scripted(move |mut stream| {
+            let _ = stream.peek(&mut [0; 1]);
             let _ = stream.write_all(head.as_bytes());
             while stream.write_all(drop.as_bytes()).is_ok() {
                 thread::sleep(Duration::from_millis(20));
@@ -144,9 +145,15 @@ fn what_is_broken_is_told_as_what_it_is() {
     assert_seen(&ask(resetting()), Failing, &["no HTTP answer: the connection was reset"]);
     assert_seen(&ask(says_and_goes("")), Failing, &["no HTTP answer: the connection was closed too early"]);
     assert_seen(&ask(says_and_goes("SSH-2.0-OpenSSH_9.2\r\n")), Failing, &["does not speak HTTP/1"]);
+    let first = scripted(|mut stream| {
+        let _ = stream.write_all(b"220 mail.example ESMTP\r\n");
+        wait_for_end(&stream);
+    });
+    assert_seen(&ask(first), Failing, &["no HTTP answer: what answers there does not speak HTTP/1"]);
     let cut = says_and_goes("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf");
     assert_seen(&ask(cut), Failing, &["200 OK, but its body broke off"]);
     let endless = scripted(|mut stream| {
+        let _ = stream.peek(&mut [0; 1]);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n");
         while stream.write_all(b"x-header: and so on, and so on, and so on, and so on\r\n").is_ok() {}
     });

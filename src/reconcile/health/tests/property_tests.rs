@@ -50,9 +50,10 @@ impl Seen {
     fn result(&mut self, number: usize, passes: bool, after: u64, latency: u64) {
         let (world, row) = (&mut self.world, &mut self.rows[number]);
         world.now += after;
-        *row = match passes {
-            true => Row { passed: row.passed + 1, ..Row::default() },
-            false => Row { failed: row.failed + 1, passed: 0, ..*row },
+        *row = if passes {
+            Row { passed: row.passed + 1, ..Row::default() }
+        } else {
+            Row { failed: row.failed + 1, passed: 0, ..*row }
         };
         if row.failed == self.check.fall {
             row.sure_at = world.now;

@@ -106,3 +106,24 @@ fn a_file_that_does_not_speak_of_addresses_takes_none_away() {
     let addresses: Vec<_> = service.instances.iter().map(|instance| instance.addresses[0].to_string()).collect();
     assert_eq!(addresses, ["10.0.0.1", "10.0.0.9"]);
 }
+
+#[test]
+fn what_the_file_checks_is_checked_of_registered_instances_too() {
+    use crate::model::health::TcpCheck;
+    use crate::model::{Check, CheckKind, Condition, HealthPolicy};
+    let world = World::new().having([register("web", "a", offer("h1", 80)), register("web", "b", offer("h2", 80))]);
+    assert!(!in_force(&world, "web").is_checked(), "only files say what is checked");
+    let (interval, timeout) = (std::time::Duration::from_secs(10), std::time::Duration::from_secs(3));
+    let kind = CheckKind::Tcp(TcpCheck { port: None });
+    let check = Check { kind, interval, timeout, rise: 2, fall: 3, initial: Condition::Passing };
+    let (key, file) = in_file("web", &[("h2", None), ("h3", None)]);
+    let mut file = Service { checks: [Arc::new(check)].into(), ..Service::clone(&file) };
+    file.health = HealthPolicy::Deprioritise { priority: Some(100), weight: None };
+    file.instances[0].checks = Some(Box::default());
+    let health = file.health;
+    let world = world.with_file((key, Arc::new(file)));
+    let service = in_force(&world, "web");
+    let checks: Vec<_> = service.instances.iter().map(|instance| service.checks_of(instance).len()).collect();
+    assert_eq!((endpoints(&service).len(), checks), (3, vec![1, 0, 1]), "what the file says of an instance holds");
+    assert_eq!(service.health, health);
+}
