@@ -98,7 +98,7 @@ impl HealthTask {
             let mut news = tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => break,
-                changed = self.wishes.changed() => self.check_others(changed, &mut work),
+                changed = self.wishes.changed() => self.check_others(&changed, &mut work),
                 said = self.board.news() => self.hear(said, &mut work),
                 _ = self.observed.recv_many(&mut results, BATCH) => self.observe(results, &mut work),
                 _ = tick.tick() => self.pass_time(),
@@ -117,7 +117,7 @@ impl HealthTask {
     }
 
     /// Has those services checked that are others than before.
-    fn check_others(&self, changed: BTreeSet<ServiceKey>, work: &mut Work) -> News {
+    fn check_others(&self, changed: &BTreeSet<ServiceKey>, work: &mut Work) -> News {
         work.is_told = true;
         for own_name in changed.iter().filter_map(|key| key.owner_name().ok()) {
             let checks = self.triage.with(|health| health.checks(&own_name)).unwrap_or_default();
@@ -195,9 +195,9 @@ impl HealthTask {
             self.log_isolation(isolated);
         }
         let effective = std::mem::take(&mut news.effective);
-        let touched: Vec<_> = news.touched.iter().cloned().collect();
+        let touched = touched(&news);
         work.dirty.extend(touched.iter().cloned());
-        if !touched.is_empty() || !news.forgotten.is_empty() {
+        if !touched.is_empty() {
             self.write(Some(touched), news, work).await;
         }
         let keys: BTreeSet<_> = effective.keys().filter_map(ServiceKey::of_owner_name).collect();
@@ -208,13 +208,11 @@ impl HealthTask {
 
     /// Writes down what is another than on the disk: of these services, or of all.
     async fn write(&self, of: Option<Vec<Name>>, news: News, work: &mut Work) {
-        let News { transitions, mut forgotten, touched, .. } = news;
         // As long as nobody has named the services, those that are not there are not forgotten.
-        let of = if work.is_told { of } else { Some(touched.into_iter().collect()) };
+        let of = if work.is_told { of } else { Some(touched(&news)) };
+        let transitions = news.transitions;
         let compare = |health: &mut Health| work.memory.differences(health, of.as_deref(), transitions);
-        let Some(mut batch) = self.triage.with(compare) else { return };
-        forgotten.retain(|one| !batch.forgotten.contains(one));
-        batch.forgotten.append(&mut forgotten);
+        let Some(batch) = self.triage.with(compare) else { return };
         if batch.is_empty() {
             return;
         }
@@ -259,6 +257,12 @@ impl HealthTask {
             (false, _) => tracing::info!("most of what is checked is well again"),
         }
     }
+}
+
+/// Services of which something else has to be remembered, or nothing any more.
+fn touched(news: &News) -> Vec<Name> {
+    let forgotten = news.forgotten.iter().map(|(service, _)| service);
+    news.touched.iter().chain(forgotten).cloned().collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 fn log(news: &News) {

@@ -320,14 +320,14 @@ impl Book {
         if over.is_empty() {
             return;
         }
-        for whom in &over {
-            tracing::info!(%whom, "a maintenance is over");
-        }
         let batch =
             HealthBatch { maintenance: over.into_iter().map(|whom| (whom, None)).collect(), ..HealthBatch::default() };
         // Where that cannot be written it is over all the same: whoever starts next sees that its time is.
         if let Err(error) = self.store.commit_health(std::slice::from_ref(&batch)) {
             registrar.show_problem(Some(&error.to_string()));
+        }
+        for (whom, _) in &batch.maintenance {
+            tracing::info!(%whom, "a maintenance is over");
         }
         registrar.board.take_maintenance(batch.maintenance);
     }

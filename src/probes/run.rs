@@ -15,7 +15,7 @@ use super::{Job, Limits, Observed, Shared, is_made, probe};
 /// Results that nobody has taken yet. Beyond that checks wait with theirs, and no new ones start.
 const RESULTS: usize = 1024;
 /// Checks that fall due within so long are started together: a thousand in a second need not be a thousand awakenings.
-const TICK: Duration = Duration::from_millis(5);
+const TICK: Duration = Duration::from_millis(20);
 
 /// Sets the jobs of a [`Prober`]. When it is gone the prober ends.
 #[derive(Debug)]

@@ -103,7 +103,7 @@ fn by_default_what_fails_stays_and_is_shown() {
     let shown = scene.web();
     let one = &shown["instances"][1];
     assert_eq!((&one["condition"], &one["publication"]), (&"failing".into(), &"published".into()), "{shown}");
-    assert!(one["checks"][0]["result"]["text"].as_str().unwrap().contains("500"), "{shown}");
+    assert!(one["checks"][0]["result"]["text"].as_str().unwrap().contains("503"), "{shown}");
     assert!(scene.fleet.backends[1].last_request().starts_with("GET /healthz HTTP/1.1\r\n"));
 
     let text = scene.workspace.run(&["status"]).stdout;
@@ -321,9 +321,12 @@ fn an_instance_says_itself_how_it_is() {
     renew("h1", "8002", &["passing"]);
     daemon.wait_until("both said so", |status| status["health"]["passing"] == 2);
     renew("h1", "8002", &["failing", "--output", "the disk is full"]);
-    // Who is to take over has to say so once more.
-    renew("h0", "8001", &["passing"]);
-    daemon.wait_for("it is gone", || published(&named) == ["h0"]);
+    // Others have to have passed since, and it has to fail still: each says so again and again.
+    daemon.wait_for("it is gone", || {
+        renew("h0", "8001", &["passing"]);
+        renew("h1", "8002", &["failing", "--output", "the disk is full"]);
+        published(&named) == ["h0"]
+    });
     let history = workspace.json(&["health", "web", "--history", "--json"]);
     assert!(history["transitions"][0]["reason"].as_str().unwrap().contains("the disk is full"), "{history}");
     renew("h1", "8002", &["warning"]);
@@ -392,9 +395,11 @@ fn who_comes_and_goes_stays_away_until_it_is_quiet() {
     };
     let damped = (0..20).any(|_| flaps(&mut scene, 503, "failing") || flaps(&mut scene, 200, "passing"));
     assert!(damped, "it may come and go for ever");
-    scene.fleet.backends[0].answers(200);
-    scene.fleet.wait_for_requests(4);
+    scene.fleet.backends[0].answers(503);
     scene.wait_for_published(&["h1", "h2"]);
+    scene.fleet.backends[0].answers(200);
+    scene.fleet.wait_for_requests(6);
+    assert_eq!(scene.published(), ["h1", "h2"]);
     let shown = scene.web();
     assert_eq!(shown["instances"][0]["damped"], true, "{shown}");
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use srvctl::model::health::{BodyPattern, CheckKind, HttpCheck, HttpMethod, Verdict};
 
-use super::servers::{Web, mute, plain, resetting, scripted, status, wait_for_end};
+use super::servers::{Web, at, mute, plain, resetting, scripted, status, wait_for_end};
 use super::{ALL, AMPLE, Lab, SHORT, assert_overtime, assert_seen, http, job, named, seen, seen_within, target};
 
 use Verdict::{Failing, Passing, Unknown};
@@ -29,8 +29,7 @@ fn answers_are_judged_by_their_status() {
     });
     let ask = |path: &str, wanted: &[u16]| {
         let wanted: Vec<_> = wanted.iter().map(|code| *code..=*code).collect();
-        let check =
-            HttpCheck { status: if wanted.is_empty() { vec![200..=299] } else { wanted }, ..http(&web.url(path)) };
+        let check = HttpCheck { status: if wanted.is_empty() { vec![200..=299] } else { wanted }, ..http(&at(path)) };
         seen(CheckKind::Http(check), target(web.address))
     };
     assert_seen(&ask("/200", &[]), Passing, &["200 OK"]);
@@ -89,7 +88,7 @@ fn bodies_are_sought_through_up_to_a_limit() {
         plain(format!("first: ok\n{filler}\nlast: ok"))
     });
     let ask = |length: usize, pattern: &str| {
-        seen(CheckKind::Http(body(&web.url(&format!("/{length}")), pattern)), target(web.address))
+        seen(CheckKind::Http(body(&at(&format!("/{length}")), pattern)), target(web.address))
     };
     assert_seen(&ask(10, "last: (ok|well)$"), Passing, &["200 OK"]);
     assert_seen(&ask(10, "(?m)^first: ill"), Failing, &["200 OK, but `body` matches nothing in its 29 bytes"]);
@@ -177,7 +176,7 @@ fn a_server_that_flaps_is_seen_flapping() {
         _ => plain("well"),
     });
     let mut lab = Lab::new(ALL);
-    lab.set.set([job(7, CheckKind::Http(http(&web.url("/"))), AMPLE, target(web.address))]);
+    lab.set.set([job(7, CheckKind::Http(http(&at("/"))), AMPLE, target(web.address))]);
     let verdicts: Vec<_> = (0..9).map(|_| lab.next().result.verdict).collect();
     assert_eq!(verdicts, [Passing, Passing, Failing].repeat(3));
 }

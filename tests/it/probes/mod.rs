@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use srvctl::model::health::{Check, CheckKind, CheckTls, Condition, HttpCheck, ProbeResult, Verdict};
+use srvctl::model::health::{Check, CheckKind, CheckTls, Condition, HttpCheck, HttpMethod, ProbeResult, Verdict};
 use srvctl::probes::{Job, JobId, Limits, Observed, ProbeTarget, Probes, probes};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use crate::support::runtime;
 
 /// For checks that are meant to come to something, on however slow a machine.
-const AMPLE: Duration = Duration::from_secs(60);
+const AMPLE: Duration = Duration::from_mins(1);
 /// For checks that are meant to come to nothing.
 const SHORT: Duration = Duration::from_millis(400);
 
@@ -91,7 +91,7 @@ fn assert_seen(result: &ProbeResult, verdict: Verdict, words: &[&str]) {
 fn http(url: &str) -> HttpCheck {
     HttpCheck {
         url: url.parse().unwrap(),
-        method: Default::default(),
+        method: HttpMethod::default(),
         status: vec![200..=299],
         body: None,
         headers_file: None,

@@ -85,7 +85,8 @@ fn dns(name: &str, record: RecordType) -> CheckKind {
 #[test]
 fn name_servers_are_asked_and_their_answers_judged() {
     let words = "x".repeat(200);
-    let large: String = (0..20).map(|index| format!("large IN TXT \"{index} {words}\"\n")).collect();
+    let large: Vec<_> = (0..20).map(|index| format!("large IN TXT \"{index} {words}\"")).collect();
+    let large = large.join("\n");
     let records = format!("www IN A 192.0.2.1\nwww IN A 192.0.2.2\nalias IN CNAME www\n{large}");
     let mut named = Named::builder().records(&records).start();
     let ask = |named: &Named, name: &str, record| seen(dns(name, record), target(named.address()));

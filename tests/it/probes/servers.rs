@@ -77,10 +77,6 @@ impl Web {
         });
         Self { address, _runtime: runtime }
     }
-
-    pub(super) fn url(&self, path: &str) -> String {
-        format!("http://{{host}}:{{port}}{path}")
-    }
 }
 
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, answer: Arc<Answer>) {
@@ -89,6 +85,11 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
         async move { Ok::<_, hyper::Error>(response) }
     });
     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// A path of the instance that is checked.
+pub(super) fn at(path: &str) -> String {
+    format!("http://{{host}}:{{port}}{path}")
 }
 
 /// 200 with this body.
