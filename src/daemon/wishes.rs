@@ -34,7 +34,7 @@ pub(super) struct Wishes {
     /// Every zone's name, in the same order.
     zones: Vec<Name>,
     overlay: Arc<dyn Overlay>,
-    /// Rings when there is something for [`Wishes::take_changed`].
+    /// Rings when there is something for [`Wishes::changed`].
     bell: Notify,
     status: Arc<watch::Sender<DaemonStatus>>,
 }

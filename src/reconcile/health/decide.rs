@@ -58,7 +58,7 @@ impl Grounds {
 pub struct Outcome {
     /// In what is published.
     pub publication: Publication,
-    /// For the next decision about it, see [`Standing::seconded`].
+    /// For the next decision about it, see `Standing::seconded`.
     pub seconded: Option<u64>,
 }
 
