@@ -55,7 +55,8 @@ fn merged(findings: Vec<Finding>) -> Vec<Finding> {
     merged
 }
 
-fn through(check: &Check) -> Through {
+/// Through whom a check was made.
+pub(super) fn through(check: &Check) -> Through {
     check.server.clone().map_or(Through::System, Through::Server)
 }
 

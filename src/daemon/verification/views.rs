@@ -2,7 +2,7 @@
 
 use tokio::task::JoinSet;
 
-use super::super::through::Through;
+use super::targets::through;
 use crate::dns::{self, Options};
 use crate::model::{Name, RecordType, Server};
 use crate::protocol::lookup::Views;
@@ -38,7 +38,7 @@ pub(super) async fn of(checks: &[Check]) -> Vec<ServiceViews> {
         while looking.len() < AT_ONCE
             && let Some((place, (check, name))) = left.next()
         {
-            let through = check.server.clone().map_or(Through::System, Through::Server);
+            let through = through(check);
             let (service, server) = (check.service.clone(), check.server.clone());
             looking.spawn(async move {
                 let views = Box::pin(dns::views(&through.resolver(), &name.to_string(), &Options::default())).await;
