@@ -5,12 +5,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, Row, params};
 
 use super::error::StoreError;
-use super::rows::{from_json, json, key, parsed, unreadable};
-use super::{FILE, Filter, schema};
+use super::rows::{from_json, json, parsed, unreadable};
+use super::{FILE, Filter, journal, schema};
 use crate::model::health::{Condition, Maintained, Maintenance, Publication, RememberedHealth, Transition};
 use crate::model::{InstanceId, Name};
 
@@ -169,15 +168,7 @@ fn select(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<(u64
     if schema::version(connection)? < schema::WITH_HEALTH {
         return Ok(Vec::new());
     }
-    let mut wanted = "SELECT * FROM transition WHERE sequence < ?1".to_owned();
-    let before = filter.before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
-    let mut values = vec![Value::from(before), Value::from(i64::try_from(filter.limit).unwrap_or(i64::MAX))];
-    if let Some(service) = &filter.service {
-        wanted += " AND service = ?3";
-        values.push(Value::from(key(service)));
-    }
-    let mut lines = connection.prepare(&(wanted + " ORDER BY sequence DESC LIMIT ?2"))?;
-    lines.query_map(params_from_iter(values), transition)?.collect()
+    journal::select(connection, "transition", filter, transition)
 }
 
 fn transition(row: &Row<'_>) -> rusqlite::Result<(u64, Transition)> {

@@ -82,11 +82,17 @@ pub struct Filter {
 pub fn history(state_dir: &Path, filter: &Filter) -> Result<Vec<Event>, StoreError> {
     let path = state_dir.join(FILE);
     let Some(connection) = super::reader(&path)? else { return Ok(Vec::new()) };
-    select(&connection, filter).map_err(|error| StoreError::of(&path, error))
+    select(&connection, "journal", filter, event).map_err(|error| StoreError::of(&path, error))
 }
 
-fn select(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Event>> {
-    let mut wanted = "SELECT * FROM journal WHERE sequence < ?1".to_owned();
+/// The newest lines of a table that counts them, as far as the filter lets them pass.
+pub(super) fn select<T>(
+    connection: &Connection,
+    table: &'static str,
+    filter: &Filter,
+    line: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let mut wanted = format!("SELECT * FROM {table} WHERE sequence < ?1");
     let before = filter.before.and_then(|before| i64::try_from(before).ok()).unwrap_or(i64::MAX);
     let mut values = vec![Value::from(before), Value::from(i64::try_from(filter.limit).unwrap_or(i64::MAX))];
     if let Some(service) = &filter.service {
@@ -94,7 +100,7 @@ fn select(connection: &Connection, filter: &Filter) -> rusqlite::Result<Vec<Even
         values.push(Value::from(key(service)));
     }
     let mut lines = connection.prepare(&(wanted + " ORDER BY sequence DESC LIMIT ?2"))?;
-    lines.query_map(params_from_iter(values), event)?.collect()
+    lines.query_map(params_from_iter(values), line)?.collect()
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
