@@ -14,6 +14,7 @@ use super::diagnostic::Place;
 use super::health::{Check, Checks, HealthPolicy};
 use super::name::{Name, NameError};
 use super::rules::{self, Refusal};
+use super::scrape::Scrape;
 
 /// What identifies a service: its name, its protocol and its zone. Compared as DNS compares names, without regard to case.
 #[derive(Debug, Clone)]
@@ -167,6 +168,8 @@ pub struct Service {
     pub ttl: Option<u32>,
     /// Published as TXT strings `key=value` (RFC 6763 section 6) at the service's owner name.
     pub metadata: BTreeMap<String, String>,
+    /// How it is to be scraped, where that is said; not published in DNS.
+    pub scrape: Option<Arc<Scrape>>,
     /// Over how many names it is spread.
     pub shards: Shards,
     /// Who offers it, sorted by host.
@@ -184,7 +187,7 @@ impl Service {
     pub fn new(key: ServiceKey, place: Place) -> Self {
         let (checks, health) = (Checks::default(), HealthPolicy::default());
         let (metadata, shards, instances) = (BTreeMap::new(), Shards::default(), Vec::new());
-        Self { key, ttl: None, metadata, shards, instances, checks, health, place }
+        Self { key, ttl: None, metadata, scrape: None, shards, instances, checks, health, place }
     }
 
     /// Whether the other publishes the same, wherever it was written. How it is checked is not compared: see
@@ -230,9 +233,16 @@ impl Service {
         self.instances.iter().any(|instance| !self.checks_of(instance).is_empty())
     }
 
-    /// Whether the other publishes the same and is checked in the same way.
+    /// Whether the other tells the same of itself beyond what is published: how it is scraped, and what is known of each
+    /// instance.
+    fn is_described_alike(&self, other: &Self) -> bool {
+        let same = |(one, another): (&Instance, &Instance)| one.metadata == another.metadata;
+        self.scrape == other.scrape && self.instances.iter().zip(&other.instances).all(same)
+    }
+
+    /// Whether the other publishes the same, is checked in the same way and described alike.
     pub fn is_the_same(&self, other: &Self) -> bool {
-        self.says_the_same(other) && self.is_checked_alike(other)
+        self.says_the_same(other) && self.is_checked_alike(other) && self.is_described_alike(other)
     }
 
     /// Whether everything that the other publishes is published by this one too, in some form.
@@ -261,6 +271,8 @@ pub struct Instance {
     pub weight: u16,
     /// Addresses to publish for the host; empty when somebody else publishes them.
     pub addresses: SmallVec<[IpAddr; 1]>,
+    /// What is known of it besides what holds for the service: labels for who asks over HTTP.
+    pub metadata: BTreeMap<String, String>,
     /// What is checked of it instead of what the service says.
     pub checks: Option<Checks>,
     /// Whether its health keeps it out of the SRV set; the addresses of its host are published all the same. Never
@@ -273,8 +285,8 @@ pub struct Instance {
 impl Instance {
     /// An instance of which nothing is said but where it is and where that was said.
     pub fn new(host: Name, port: NonZeroU16, place: Place) -> Self {
-        let (addresses, checks, withdrawn) = (SmallVec::new(), None, false);
-        Self { host, port, priority: 0, weight: 0, addresses, checks, withdrawn, place }
+        let (addresses, metadata, checks, withdrawn) = (SmallVec::new(), BTreeMap::new(), None, false);
+        Self { host, port, priority: 0, weight: 0, addresses, metadata, checks, withdrawn, place }
     }
 }
 

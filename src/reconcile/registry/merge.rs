@@ -82,6 +82,7 @@ fn instance(registration: &Registration, place: &Place) -> Instance {
         priority: offer.priority,
         weight: offer.weight,
         addresses: offer.addresses.iter().copied().collect(),
+        metadata: offer.metadata.clone(),
         ..Instance::new(offer.host.clone(), offer.port, place.clone())
     }
 }

@@ -5,6 +5,7 @@
 mod checks;
 mod health;
 mod metadata;
+mod scrape;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -42,6 +43,7 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     let zone = zone(fields, zones);
     let ttl = fields.integer("ttl", rules::TTL_RANGE);
     let metadata = metadata::read(fields);
+    let scrape = scrape::read(fields);
     let shards = shards(fields);
     let checks = checks::checks(fields, "service.check");
     let instances = instances(fields, zone.as_ref(), zones);
@@ -56,7 +58,8 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     if let Err(refusal) = rules::owner_names(&key, shards) {
         fields.refuse(span, refusal);
     }
-    Some(Service { ttl, metadata, shards, instances: instances?, checks: checks?, health, ..Service::new(key, place) })
+    let (instances, checks) = (instances?, checks?);
+    Some(Service { ttl, metadata, scrape, shards, instances, checks, health, ..Service::new(key, place) })
 }
 
 /// `shards = 4` or `shards = "auto"`.
@@ -117,6 +120,7 @@ fn instance(
     // Without the zone, a relative host is not known.
     let known_host = host.as_ref().map(Spanned::get_ref).filter(|_| zone.is_some());
     let addresses = addresses(fields, known_host, zones);
+    let metadata = metadata::read(fields);
     let has_checks = fields.has("check");
     let checks = checks::checks(fields, "service.instance.check");
     let host = host?.into_inner();
@@ -128,7 +132,7 @@ fn instance(
         seen.insert((host.clone(), port), place.clone());
     }
     let (addresses, checks) = (addresses?.into(), Some(checks?).filter(|_| has_checks));
-    Some(Instance { priority, weight, addresses, checks, ..Instance::new(host, port, place) })
+    Some(Instance { priority, weight, addresses, metadata, checks, ..Instance::new(host, port, place) })
 }
 
 fn small(fields: &mut Fields<'_, '_>, key: &'static str) -> u16 {

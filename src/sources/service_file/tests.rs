@@ -1,6 +1,7 @@
 use super::*;
 
 mod health_tests;
+mod scrape_tests;
 
 const GOOD: &str = r#"
 [[service]]

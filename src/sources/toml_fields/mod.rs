@@ -4,6 +4,7 @@
 
 mod document;
 
+use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::Duration;
@@ -257,6 +258,30 @@ impl<'d, 't> Fields<'d, 't> {
         }
         words.sort_by_key(|(name, _)| name.span().start);
         Some(Spanned::new(span, words))
+    }
+
+    /// A table of any keys whose values are a word, or lists of words.
+    pub fn lists(&mut self, key: &'static str) -> Option<BTreeMap<String, Vec<String>>> {
+        let value = self.take(key)?;
+        let span = value.span();
+        let DeValue::Table(table) = value.into_inner() else {
+            self.report(span, format!("`{key}` must be a table: {{ name = [\"value\"] }}"));
+            return None;
+        };
+        let mut lists = BTreeMap::new();
+        for (name, value) in table {
+            let words = match value.get_ref() {
+                DeValue::Array(array) => array.iter().map(|element| word(element.get_ref())).collect(),
+                other => word(other).map(|word| vec![word]),
+            };
+            if let Some(words) = words {
+                lists.insert(name.into_inner().into_owned(), words);
+            } else {
+                let message = format!("`{}` must be a string, or a list of strings", name.get_ref());
+                self.report(value.span(), message);
+            }
+        }
+        Some(lists)
     }
 
     /// A `[key]` table, read by `read`.
