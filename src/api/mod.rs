@@ -4,12 +4,15 @@
 //!
 //! Paths begin with the version, `/v1`. What a later version adds to an answer does not change the path; what would
 //! break a client does. `/metrics` is where Prometheus looks, and has no version.
+//!
+//! A Prometheus is asked over the same HTTP.
 
 mod access;
 mod backend;
 mod client;
 mod metrics;
 mod problem;
+mod prometheus;
 mod query;
 mod routes;
 mod serve;
@@ -22,6 +25,7 @@ pub use backend::{Accepted, Answer, Backend, Goal, Proof, View};
 pub use client::{ApiError, Ask, Client, Credentials, status};
 pub use metrics::{Exposition, serve_metrics};
 pub use problem::Problem;
+pub use prometheus::{LiveTarget, Prometheus, Secret};
 pub use routes::openapi;
 pub use serve::serve;
 pub use socket::{ListenError, Socket};

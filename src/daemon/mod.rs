@@ -12,6 +12,7 @@
 
 mod backend;
 mod backoff;
+pub mod comparison;
 pub mod cycle;
 pub mod doctor;
 mod doors;

@@ -12,6 +12,7 @@ mod holdings;
 mod moved;
 mod obstacle;
 mod ownership;
+pub mod parity;
 mod plan;
 mod reconciler;
 mod refusal;
