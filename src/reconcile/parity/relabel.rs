@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(one(A::Replace, &["a"], "oo", "d", "x"), said("a=foo b=bar c=Baz"), "matches as a whole only");
         assert_eq!(one(A::Replace, &[], "(.*)", "d", "$$5"), said("a=foo b=bar c=Baz d=$5"));
         assert_eq!(one(A::Replace, &["a"], "(foo)", "a", ""), said("b=bar c=Baz"), "an empty value is none");
-        assert_eq!(one(A::Replace, &["a"], "(f)(.*)", "$1_$2", "x"), said("a=foo b=bar c=Baz f_oo=x"));
+        assert_eq!(one(A::Replace, &["a"], "(f)(.*)", "${1}_$2", "x"), said("a=foo b=bar c=Baz f_oo=x"));
         assert_eq!(one(A::Replace, &["a"], "(.*)", "7$1", "x"), said("a=foo b=bar c=Baz"), "no label");
         assert_eq!(one(A::Keep, &["a"], "foo", "", ""), said("a=foo b=bar c=Baz"));
         assert_eq!(one(A::Keep, &["a"], "no-match", "", ""), None);

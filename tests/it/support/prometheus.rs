@@ -56,7 +56,8 @@ impl Prometheus {
         ))
     }
 
-    fn configured(text: &str) -> Self {
+    /// Starts it with this configuration.
+    pub(crate) fn configured(text: &str) -> Self {
         let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
         let address = free_address();
         let path = directory.path();
@@ -69,6 +70,11 @@ impl Prometheus {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         Self { address, child, directory }
+    }
+
+    /// Where it is asked.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// What it would scrape now; none while it does not answer.
