@@ -100,6 +100,9 @@ fn rule(rule: &Rule) -> (&'static str, Attributes) {
             ("target_label", string(label)),
             ("replacement", string(&labels::replacement(value))),
         ],
+        Rule::Instance => {
+            vec![("source_labels", "[\"__address__\"]".to_owned()), ("target_label", string("instance"))]
+        }
         Rule::Restore => vec![("action", string("labelmap")), ("regex", string(labels::RESTORED))],
     };
     ("rule", attributes)

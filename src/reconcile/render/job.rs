@@ -84,10 +84,11 @@ fn job(scraped: &Scraped<'_>, request: &Request, (name, label): (String, String)
     let labels = match &discovery {
         Discovery::Dns { .. } => Labels::of_instances(service),
         _ if request.consumer == Consumer::Telegraf => Labels::of_service(service),
-        _ => Labels { rules: vec![Rule::Restore], ..Labels::default() },
+        _ => Labels::brought_along(service, &label),
     };
     let mut rules = Vec::new();
-    if name != label {
+    let is_told = |rule: &Rule| matches!(rule, Rule::Set { label, .. } if label == "job");
+    if name != label && !labels.rules.iter().any(is_told) {
         rules.push(Rule::Set { label: "job".to_owned(), value: label });
     }
     rules.extend(labels.rules);

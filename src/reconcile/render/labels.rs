@@ -8,8 +8,9 @@ use crate::model::{Instance, Service};
 /// every target each time that targets change: with more, it is time that labels come over HTTP.
 const MOST_MENTIONS: usize = 1_000;
 
-/// What metadata is called in the labels that srvctl's discovery over HTTP gives.
-pub(super) const RESTORED: &str = "__meta_srvctl_meta_(.+)";
+/// What metadata is called in the labels that srvctl's discovery over HTTP gives. What begins with two underscores would
+/// steer the scrape, and a digit begins no label.
+pub(super) const RESTORED: &str = "__meta_srvctl_meta_((?:[a-zA-Z]|_[a-zA-Z0-9]).*)";
 
 /// One step of relabelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(super) enum Rule {
     SetAt { label: String, value: String, targets: Vec<String> },
     /// What srvctl's discovery over HTTP, or its files, say of a target becomes labels.
     Restore,
+    /// `instance` is the address again.
+    Instance,
 }
 
 /// What the metadata of a service comes to.
@@ -82,6 +85,20 @@ impl Labels {
         });
         labels.rules.extend(each);
         labels
+    }
+
+    /// What each target brings along, without what Prometheus needs itself.
+    pub(super) fn brought_along(service: &Service, job: &str) -> Self {
+        let all = std::iter::once(&service.metadata).chain(service.instances.iter().map(|instance| &instance.metadata));
+        let keys: BTreeSet<_> = all.flat_map(BTreeMap::keys).map(|key| label_name(key)).collect();
+        let mut rules = vec![Rule::Restore];
+        if keys.contains("job") {
+            rules.push(Rule::Set { label: "job".to_owned(), value: job.to_owned() });
+        }
+        if keys.contains("instance") {
+            rules.push(Rule::Instance);
+        }
+        Self { rules, ..Self::default() }
     }
 
     /// Metadata under the names of labels, what cannot be one left out with a note.

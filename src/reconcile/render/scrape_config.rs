@@ -75,6 +75,10 @@ fn relabel(rule: &Rule, reader: Reader) -> Node {
             ("target_label", Node::text(label)),
             ("replacement", replacement(value, reader)),
         ]),
+        Rule::Instance => Node::map([
+            ("source_labels", Node::list([Node::word("__address__")])),
+            ("target_label", Node::text("instance")),
+        ]),
         Rule::Restore => Node::map([("action", Node::word("labelmap")), ("regex", Node::text(labels::RESTORED))]),
     }
 }

@@ -7,22 +7,12 @@
 use std::fmt::Write as _;
 
 use super::job::{Discovery, Job};
-use super::labels::Rule;
+use super::labels::{self, Rule};
 use super::{Request, duration, header, quote, url_encoded, yaml};
 use crate::model::Scheme;
 
-/// Labels of discovery that become no tags; metadata does, see [`RESTORE`].
+/// Labels of discovery that become no tags; metadata does, see [`restore`].
 const EXCLUDED: &str = r#"["__[!m]*", "__meta_url", "__meta_srvctl_[!m]*"]"#;
-
-/// `\u0024` is `$`, which Telegraf would take for a variable.
-const RESTORE: &str = r#"
-# Metadata becomes tags again.
-[[processors.regex]]
-  [[processors.regex.tag_rename]]
-    pattern = "^__meta_srvctl_meta_(.+)\u0024"
-    replacement = "\u0024{1}"
-    result_key = "overwrite"
-"#;
 
 pub(super) fn document(jobs: &[Job], request: &Request) -> String {
     let about = [
@@ -67,9 +57,19 @@ pub(super) fn document(jobs: &[Job], request: &Request) -> String {
         }
     }
     if asks {
-        text.push_str(RESTORE);
+        text.push_str(&restore());
     }
     text
+}
+
+/// A `$` would be a variable to Telegraf, which [`string`] knows.
+fn restore() -> String {
+    let pattern = string(&format!("^{}$", labels::RESTORED));
+    let replacement = string("${1}");
+    format!(
+        "\n# Metadata becomes tags again.\n[[processors.regex]]\n  [[processors.regex.tag_rename]]\n    pattern = {pattern}\n    \
+         replacement = {replacement}\n    result_key = \"overwrite\"\n"
+    )
 }
 
 fn input(text: &mut String, job: &Job, urls: Option<&[String]>) {
