@@ -41,7 +41,7 @@ pub struct RenderArgs {
     /// Where metrics are written to (alloy, grafana-agent, otel-collector)
     #[arg(long, value_name = "URL", value_parser = url)]
     pub remote_write: Option<String>,
-    /// The receiver that metrics are forwarded to (alloy) [default: prometheus.remote_write.default.receiver]
+    /// The receiver that metrics are forwarded to (alloy) [default: `prometheus.remote_write.default.receiver`]
     #[arg(long, value_name = "RECEIVER", value_parser = receiver, conflicts_with = "remote_write")]
     pub forward_to: Option<String>,
     /// Print only the list of scrape jobs, to be pasted; also what vmagent's `scrape_config_files` has

@@ -134,8 +134,8 @@ fn array(texts: &[String]) -> String {
     match texts {
         [one] => format!("[{}]", string(one)),
         several => {
-            let lines: String = several.iter().map(|text| format!("    {},\n", string(text))).collect();
-            format!("[\n{lines}  ]")
+            let lines: Vec<_> = several.iter().map(|text| format!("    {},\n", string(text))).collect();
+            format!("[\n{}  ]", lines.concat())
         }
     }
 }

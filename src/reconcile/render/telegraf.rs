@@ -5,11 +5,12 @@
 //! say (`plugins/inputs/prometheus/http_service_discovery.go`), so that other services are listed as URLs.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use super::job::{Discovery, Job};
 use super::labels::{self, Rule};
 use super::{Request, duration, header, quote, url_encoded, yaml};
-use crate::model::Scheme;
+use crate::model::{Scheme, Scrape};
 
 /// Labels of discovery that become no tags; metadata does, see [`restore`].
 const EXCLUDED: &str = r#"["__[!m]*", "__meta_url", "__meta_srvctl_[!m]*"]"#;
@@ -24,42 +25,52 @@ pub(super) fn document(jobs: &[Job], request: &Request) -> String {
     for job in jobs {
         text.push('\n');
         yaml::comment(&job.about, "#", 0, &mut text);
-        let path = job.scrape.metrics_path.as_deref();
-        let is_plain = job.scrape.scheme != Some(Scheme::Https)
-            && path.is_none_or(|path| path == "/metrics")
-            && job.scrape.params.is_empty();
         match &job.discovery {
-            Discovery::Http { url, refresh } if is_plain => {
+            Discovery::Http { url, refresh } if is_plain(&job.scrape) => {
                 asks = true;
-                input(&mut text, job, None);
-                let _ = writeln!(text, "  tagexclude = {EXCLUDED}");
-                text.push_str("  [inputs.prometheus.http_service_discovery]\n    enabled = true\n");
-                let _ = writeln!(text, "    url = {}", string(url));
-                let _ = writeln!(text, "    query_interval = {}", string(&duration(*refresh)));
-                let _ = writeln!(text, "  [inputs.prometheus.tags]\n    job = {}", string(&job_label(job)));
+                asking(&mut text, job, url, *refresh);
             }
-            _ => {
-                text.push_str(
-                    "# Scheme, path and parameters cannot be told over HTTP: these are the instances of now. `srvctl render\n\
-                     # --check` says when that has changed.\n",
-                );
-                input(&mut text, job, Some(&urls(job)));
-                text.push_str("  [inputs.prometheus.tags]\n");
-                let _ = writeln!(text, "    job = {}", string(&job_label(job)));
-                for rule in &job.rules {
-                    if let Rule::Set { label, value } = rule
-                        && label != "job"
-                    {
-                        let _ = writeln!(text, "    {label} = {}", string(value));
-                    }
-                }
-            }
+            _ => listing(&mut text, job),
         }
     }
     if asks {
         text.push_str(&restore());
     }
     text
+}
+
+/// Whether Telegraf scrapes it rightly when it knows no more than host and port.
+fn is_plain(scrape: &Scrape) -> bool {
+    let path = scrape.metrics_path.as_deref();
+    scrape.scheme != Some(Scheme::Https) && path.is_none_or(|path| path == "/metrics") && scrape.params.is_empty()
+}
+
+/// A job whose targets come from srvctl.
+fn asking(text: &mut String, job: &Job, url: &str, refresh: Duration) {
+    input(text, job, None);
+    let _ = writeln!(text, "  tagexclude = {EXCLUDED}");
+    text.push_str("  [inputs.prometheus.http_service_discovery]\n    enabled = true\n");
+    let _ = writeln!(text, "    url = {}", string(url));
+    let _ = writeln!(text, "    query_interval = {}", string(&duration(refresh)));
+    let _ = writeln!(text, "  [inputs.prometheus.tags]\n    job = {}", string(&job_label(job)));
+}
+
+/// A job with the targets that it has now.
+fn listing(text: &mut String, job: &Job) {
+    let why = [
+        "Scheme, path and parameters cannot be told over HTTP: these are the instances of now, without labels of single",
+        "ones. `srvctl render telegraf --check` says when that has changed.",
+    ];
+    yaml::comment(&why.map(str::to_owned), "#", 0, text);
+    input(text, job, Some(&urls(job)));
+    let _ = writeln!(text, "  [inputs.prometheus.tags]\n    job = {}", string(&job_label(job)));
+    for rule in &job.rules {
+        if let Rule::Set { label, value } = rule
+            && label != "job"
+        {
+            let _ = writeln!(text, "    {label} = {}", string(value));
+        }
+    }
 }
 
 /// A `$` would be a variable to Telegraf, which [`string`] knows.
@@ -75,8 +86,8 @@ fn restore() -> String {
 fn input(text: &mut String, job: &Job, urls: Option<&[String]>) {
     let _ = writeln!(text, "[[inputs.prometheus]]\n  alias = {}", string(&job.name));
     if let Some(urls) = urls {
-        let list: String = urls.iter().map(|url| format!("    {},\n", string(url))).collect();
-        let _ = writeln!(text, "  urls = [\n{list}  ]");
+        let list: Vec<_> = urls.iter().map(|url| format!("    {},\n", string(url))).collect();
+        let _ = writeln!(text, "  urls = [\n{}  ]", list.concat());
     }
     text.push_str("  metric_version = 2\n");
     if let Some(interval) = job.scrape.interval {

@@ -118,8 +118,17 @@ fn too_many_labels_of_single_instances_are_told_and_not_made() {
     assert!(document.text.contains("labels of single instances are left out (rack)"), "{}", document.text);
     assert!(document.text.contains("'team'"), "{}", document.text);
     assert!(document.warnings[0].contains("--via http"), "{:?}", document.warnings);
+    let rules = document.warnings[0].contains("(here 1)");
+    assert!(rules, "{:?}", document.warnings);
     one.instances.pop();
-    assert!(rendered(Consumer::Prometheus, &[one]).text.contains("h999"));
+    assert!(rendered(Consumer::Prometheus, std::slice::from_ref(&one)).text.contains("h999"));
+    for (number, instance) in one.instances.iter_mut().enumerate() {
+        instance.metadata = metadata(&[("rack", &format!("r{number}"))]);
+    }
+    one.instances.truncate(101);
+    assert!(rendered(Consumer::Prometheus, std::slice::from_ref(&one)).warnings[0].contains("(here 101)"));
+    one.instances.pop();
+    assert_eq!(rendered(Consumer::Prometheus, &[one]).warnings, [""; 0]);
 }
 
 #[test]

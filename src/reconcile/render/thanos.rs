@@ -1,9 +1,10 @@
-//! Flags for Thanos Query, which looks for peers that speak its StoreAPI, and scrapes nothing.
+//! Flags for Thanos Query, which looks for peers that speak its `StoreAPI`, and scrapes nothing.
 //!
 //! Format: `docs/service-discovery.md` of thanos-io/thanos; the file is one of arguments, as kingpin, which Thanos uses,
 //! takes it behind an `@`: a line for each, none empty, and `#` at the start of a line is a comment.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::job::{Discovery, Job};
 use super::{Request, duration, header, yaml};
@@ -20,11 +21,11 @@ pub(super) fn document(jobs: &[Job], request: &Request) -> String {
         refreshes.insert(*refresh);
         yaml::comment(&job.about[..1], "#", 0, &mut text);
         for name in names {
-            text.push_str(&format!("--endpoint=dnssrvnoa+{name}\n"));
+            let _ = writeln!(text, "--endpoint=dnssrvnoa+{name}");
         }
     }
     if let Some(refresh) = refreshes.first() {
-        text.push_str(&format!("--store.sd-dns-interval={}\n", duration(*refresh)));
+        let _ = writeln!(text, "--store.sd-dns-interval={}", duration(*refresh));
     }
     text
 }

@@ -1,4 +1,4 @@
-//! The configuration of vmagent, which VictoriaMetrics takes too (`-promscrape.config`).
+//! The configuration of vmagent, which `VictoriaMetrics` takes too (`-promscrape.config`).
 //!
 //! Prometheus' format, but for what is refused or read in another way:
 //! <https://docs.victoriametrics.com/victoriametrics/sd_configs/#dns_sd_configs> has no `refresh_interval`,

@@ -127,7 +127,7 @@ fn federation_keeps_the_labels() {
         let prometheus = Prometheus::configured_at(address, &text);
         let labels = "job=\"web\",team=\"devops\",instance=\"monitoring.internal.local:{}\",site=\"internal.local\"";
         let labels = labels.replace("{}", &address.port().to_string());
-        prometheus.wait_for_number(&format!("up{{{labels}}}"), |value| value == 1.0);
+        prometheus.wait_for_number(&format!("up{{{labels}}}"), |value| value > 0.5);
         let count = prometheus.query("count({exported_job!=\"\"})").unwrap();
         assert_eq!(count["data"]["result"], serde_json::json!([]), "no label was moved aside");
     });
