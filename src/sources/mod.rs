@@ -1,4 +1,4 @@
-//! Where the desired services come from: files that people write.
+//! Where the desired services come from: files that people write; and where targets are written today.
 //!
 //! Reads and watches files and says what is wrong in them. Knows neither DNS servers nor the plan.
 
@@ -6,6 +6,7 @@ mod duration;
 mod files;
 mod keep_last_good;
 mod pattern;
+pub mod prometheus;
 mod service_file;
 pub mod toml_fields;
 mod watch;
