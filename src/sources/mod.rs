@@ -5,6 +5,7 @@
 mod duration;
 mod files;
 mod keep_last_good;
+pub mod migration;
 mod pattern;
 pub mod prometheus;
 mod service_file;

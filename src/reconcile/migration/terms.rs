@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use crate::model::rules::{self, Refusal};
 use crate::model::{MAX_LABEL, Name, ServiceKey};
 
@@ -35,6 +37,17 @@ pub(super) struct Located {
     pub(super) address: Option<IpAddr>,
     /// What was guessed about it.
     pub(super) guess: Option<String>,
+    /// Whether it was said without a domain.
+    pub(super) is_short: bool,
+}
+
+impl Located {
+    /// The addresses to publish for it, as far as that can be done.
+    pub(super) fn addresses(&self, terms: &Terms) -> SmallVec<[IpAddr; 1]> {
+        let address = self.address.filter(|_| rules::addressed_host(&self.host, &terms.zones).is_ok());
+        let address = address.filter(|address| !address.is_loopback() && rules::address(&address.to_string()).is_ok());
+        address.into_iter().collect()
+    }
 }
 
 impl Terms {
@@ -69,7 +82,7 @@ impl Terms {
         let address: Option<IpAddr> = bare.parse().ok();
         if let Some(name) = self.hosts.get(text).or_else(|| self.hosts.get(bare)) {
             let host = self.absolute(name)?;
-            return Ok(Located { host, address, guess: None });
+            return Ok(Located { host, address, guess: None, is_short: false });
         }
         if let Some(address) = address {
             return self.generated(text, rules::address(&address.to_string())?);
@@ -79,9 +92,7 @@ impl Terms {
             return Err(Refusal::with_help(message, format!("say which with `--host-for {text}=NAME`")));
         }
         let host = self.absolute(text)?;
-        let is_short = !text.contains('.');
-        let guess = is_short.then(|| format!("host `{text}` has no domain; taken for `{host}`"));
-        Ok(Located { host, address: None, guess })
+        Ok(Located { host, address: None, guess: None, is_short: !text.contains('.') })
     }
 
     /// A name without a dot lies in the zone; with one it is whole.
@@ -109,7 +120,7 @@ impl Terms {
         };
         let host = self.absolute(&label)?;
         let guess = Some(format!("the name `{host}` was made for the address {address}, and is published with it"));
-        Ok(Located { host, address: Some(address), guess })
+        Ok(Located { host, address: Some(address), guess, is_short: false })
     }
 }
 
@@ -160,7 +171,7 @@ mod tests {
 
     #[test]
     fn hosts_are_names() {
-        let located = |text: &str| terms().locate(text).map(|located| (located.host.to_string(), located.guess.is_some()));
+        let located = |text: &str| terms().locate(text).map(|located| (located.host.to_string(), located.is_short));
         assert_eq!(located("centos9-vm.internal.local").unwrap(), ("centos9-vm.internal.local.".into(), false));
         assert_eq!(located("db.example.com.").unwrap(), ("db.example.com.".into(), false));
         assert_eq!(located("vm1").unwrap(), ("vm1.internal.local.".into(), true));
