@@ -5,6 +5,7 @@
 mod duration;
 mod files;
 mod keep_last_good;
+pub mod migration;
 mod pattern;
 pub mod prometheus;
 mod service_file;
@@ -15,7 +16,7 @@ pub use duration::parse_duration;
 pub use files::{FileRead, Snapshot, catalogue, read, read_again};
 pub use keep_last_good::{KeepLastGood, Loaded};
 pub use pattern::Pattern;
-pub use service_file::parse;
+pub use service_file::{parse, write};
 pub use watch::{WatchError, Watcher};
 
 #[cfg(test)]
