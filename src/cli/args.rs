@@ -10,8 +10,8 @@ use super::compare::CompareArgs;
 use super::doctor::DoctorArgs;
 use super::import::ImportArgs;
 use super::registry::{
-    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs,
-    RunArgs, SetArgs, ShowArgs,
+    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs, RunArgs,
+    SetArgs, ShowArgs,
 };
 use super::render::RenderArgs;
 use crate::daemon::through::Through;

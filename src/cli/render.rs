@@ -44,6 +44,9 @@ pub struct RenderArgs {
     /// The receiver that metrics are forwarded to (alloy) [default: `prometheus.remote_write.default.receiver`]
     #[arg(long, value_name = "RECEIVER", value_parser = receiver, conflicts_with = "remote_write")]
     pub forward_to: Option<String>,
+    /// End the names of jobs with this: while the static jobs are still there, Prometheus refuses the same names
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
+    pub job_suffix: Option<String>,
     /// Print only the list of scrape jobs, to be pasted; also what vmagent's `scrape_config_files` has
     #[arg(long)]
     pub fragment: bool,
@@ -118,6 +121,7 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &RenderArgs) -> Exit {
         refresh: args.refresh_interval,
         remote_write: args.remote_write.clone(),
         forward_to: args.forward_to.clone(),
+        job_suffix: args.job_suffix.clone(),
         fragment: args.fragment,
         command: command(args),
     };
@@ -225,6 +229,7 @@ fn command(args: &RenderArgs) -> String {
         ("--refresh-interval", &refresh),
         ("--remote-write", &args.remote_write),
         ("--forward-to", &args.forward_to),
+        ("--job-suffix", &args.job_suffix),
     ];
     words.extend(options.into_iter().filter_map(|(option, value)| Some(format!("{option} {}", value.as_ref()?))));
     words.extend(args.fragment.then(|| "--fragment".to_owned()));

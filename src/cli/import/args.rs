@@ -240,7 +240,15 @@ fn group(text: &str) -> Result<Rule, String> {
         Port::Variable(port.to_owned())
     };
     let source = Source::file("--group");
-    Ok(Rule { group: group.to_owned(), service, port, host_variable: None, address_variable: None, metadata: Vec::new(), source })
+    Ok(Rule {
+        group: group.to_owned(),
+        service,
+        port,
+        host_variable: None,
+        address_variable: None,
+        metadata: Vec::new(),
+        source,
+    })
 }
 
 impl InventoryArgs {

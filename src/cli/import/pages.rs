@@ -47,7 +47,8 @@ pub(super) fn pages(site: &Site, outcome: &mut Outcome, out: Option<&Path>) -> R
         let comments = comments(service, from, remarks);
         let file = path.as_deref().unwrap_or(Path::new("-"));
         let text = sources::write(service, &comments, file, &site.zones);
-        let fits = readable(site, service, file, &text).and_then(|()| fitting(site, service, path.as_deref(), &mut accepted));
+        let fits =
+            readable(site, service, file, &text).and_then(|()| fitting(site, service, path.as_deref(), &mut accepted));
         if let Err((message, help)) = fits {
             let source = Source::line(&service.place.file, service.place.line);
             let remark = Remark::new(Fate::Refused, &source, service.key.name.as_str(), message).of(&service.key);
@@ -131,7 +132,8 @@ fn state(path: &Path, text: &str) -> Result<State, Diagnostic> {
 pub(super) fn write(pages: &[Page]) -> Result<(), Diagnostic> {
     for page in pages {
         let Some((path, State::New | State::Changed)) = &page.file else { continue };
-        let failed = |error: io::Error| Diagnostic::about_file(path.to_string_lossy(), format!("cannot be written: {error}"));
+        let failed =
+            |error: io::Error| Diagnostic::about_file(path.to_string_lossy(), format!("cannot be written: {error}"));
         replace(path, &page.text).map_err(failed)?;
     }
     Ok(())
