@@ -7,6 +7,7 @@
 mod error;
 mod health;
 mod journal;
+mod replace;
 mod rows;
 mod schema;
 
@@ -24,6 +25,7 @@ use crate::model::{Action, Edit, Name};
 pub use error::StoreError;
 pub use health::{HealthBatch, HealthContents, transitions};
 pub use journal::{Filter, history};
+pub use replace::{ReplaceError, replace};
 
 /// The database's file in `state_dir`.
 pub const FILE: &str = "registrations.db";
