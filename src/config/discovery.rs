@@ -79,7 +79,9 @@ fn selection(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Selection> {
     let published = fields.boolean("published");
     selection.reach = published.map(|published| if published { Reach::Published } else { Reach::Withdrawn });
     let metadata = metadata(fields, &mut selection);
-    (hosts?, health?, metadata?);
+    if hosts.is_none() || health.is_none() || metadata.is_none() {
+        return None;
+    }
     selection.services = services?.into_iter().collect();
     selection.zones = named?;
     selection.protos = protos?.into_iter().collect();

@@ -150,7 +150,7 @@ struct Outside {
 enum Next {
     Stop,
     /// The configuration changed: the same again with the new one, and with these if it wants others.
-    Restart(Box<Config>, NewDoors),
+    Restart(Box<Config>, Box<NewDoors>),
 }
 
 impl Next {
@@ -159,7 +159,7 @@ impl Next {
         match self {
             Self::Stop => None,
             Self::Restart(config, new) => {
-                let doors = doors.with(new, &config);
+                let doors = doors.with(*new, &config);
                 Some((*config, doors))
             }
         }
@@ -186,19 +186,24 @@ async fn generation(
     outside.metrics.expect(&config.zones);
     let metrics = Arc::clone(&outside.metrics);
     let board = Arc::new(HealthBoard::followed_by(Arc::clone(&stale)));
-    let ports =
-        Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics, board, triage };
+    let mut ports = Ports {
+        inboxes: inboxes.clone(),
+        wishes,
+        woken,
+        stopped,
+        status: Arc::clone(&status),
+        metrics,
+        board,
+        triage,
+        desk: None,
+    };
     start_reconcilers(config, &mut tasks, &ports);
     let (note, notes) = mpsc::channel(health_board::QUEUE);
     start_health(config, &mut tasks, &ports, note.clone());
-    let desk = config.discovery.as_ref().map(|discovery| start_discovery(config, discovery, &mut tasks, &ports, stale));
-    start_api(config, &doors, &mut tasks, &ports, (note, notes), desk)?;
-    let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
-    let metrics = config.metrics.listen.map(|address| format!(", http://{address}/metrics")).unwrap_or_default();
-    let listen = config.discovery.as_ref().and_then(|discovery| discovery.listen);
-    let discovery = listen.map(|address| format!(", http://{address}/sd/prometheus")).unwrap_or_default();
-    let socket = config.api.socket.display();
-    let summary = format!("{} zones, socket {socket}{tcp}{metrics}{discovery}", config.zones.len());
+    ports.desk =
+        config.discovery.as_ref().map(|discovery| start_discovery(config, discovery, &mut tasks, &ports, stale));
+    start_api(config, &doors, &mut tasks, &ports, (note, notes))?;
+    let summary = summary(config);
     systemd::ready(&summary);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
 
@@ -221,6 +226,16 @@ async fn generation(
     next
 }
 
+/// Where the daemon is reached, in one line.
+fn summary(config: &Config) -> String {
+    let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
+    let metrics = config.metrics.listen.map(|address| format!(", http://{address}/metrics")).unwrap_or_default();
+    let listen = config.discovery.as_ref().and_then(|discovery| discovery.listen);
+    let discovery = listen.map(|address| format!(", http://{address}/sd/prometheus")).unwrap_or_default();
+    let socket = config.api.socket.display();
+    format!("{} zones, socket {socket}{tcp}{metrics}{discovery}", config.zones.len())
+}
+
 /// What every task gets.
 struct Ports {
     /// Of every zone's task, in the configuration's order.
@@ -232,6 +247,8 @@ struct Ports {
     metrics: Arc<Metrics>,
     board: Arc<HealthBoard>,
     triage: Arc<Triage>,
+    /// The list of targets for Prometheus; none without `[discovery]`.
+    desk: Option<Desk>,
 }
 
 fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
@@ -358,7 +375,6 @@ fn start_api(
     tasks: &mut Tasks,
     ports: &Ports,
     (note, notes): (mpsc::Sender<HealthWrite>, mpsc::Receiver<HealthWrite>),
-    desk: Option<Desk>,
 ) -> Result<(), DaemonError> {
     let (ask, questions) = mpsc::channel(registrar::QUEUE);
     // What is asked is answered: who writes it down stops when nobody is left who asks.
@@ -387,7 +403,7 @@ fn start_api(
         stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
         metrics: Arc::clone(&ports.metrics),
-        desk,
+        desk: ports.desk.clone(),
     });
     let access = Arc::new(Access::new(&config.principals));
     let local = api::serve(doors.socket.listener()?, Arc::clone(&backend), Arc::clone(&access), ports.stopped.clone());
@@ -474,7 +490,7 @@ impl Loaded<'_> {
         }
         make_state_dir(&new).map_err(|error| error.to_string())?;
         let doors = self.doors.missing(&new).await?;
-        Ok(Some(Next::Restart(Box::new(new), doors)))
+        Ok(Some(Next::Restart(Box::new(new), Box::new(doors))))
     }
 }
 

@@ -43,8 +43,11 @@ pub(super) struct Wishes {
 }
 
 /// Everything in force, after every source has been heard.
+#[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
     pub(super) view: View<'a>,
+    /// What the service files say of it.
+    pub(super) files: &'a Catalogue,
     /// Why it is not known what is registered.
     pub(super) unreadable: Option<&'a str>,
 }
@@ -220,13 +223,13 @@ impl Wishes {
     /// zones' tasks: what the status says of them is about what is seen here.
     pub(super) fn look<T>(&self, look: impl FnOnce(Told<'_>) -> T) -> Option<T> {
         let state = self.lock();
-        state.missing.as_ref()?;
+        let files = state.missing.as_ref().and(state.files.as_deref())?;
         let unreadable = match &state.registrations {
             Registrations::Unreadable(why) => Some(why.as_str()),
             _ => None,
         };
         let (mut look, mut seen) = (Some(look), None);
-        state.view(&mut |view| seen = look.take().map(|look| look(Told { view, unreadable })));
+        state.view(&mut |view| seen = look.take().map(|look| look(Told { view, files, unreadable })));
         seen
     }
 

@@ -1,5 +1,5 @@
 //! Registrations on the disk, and what is known of health: an embedded SQLite database in `state_dir`, written by one,
-//! durable before anybody hears that something is done.
+//! durable before anybody hears that something is done. And files that others read, each replaced in one step.
 //!
 //! Knows rows and files. What may be registered, and what follows from it, is decided elsewhere: what comes here are
 //! changes, and what goes out is everything that they came to.

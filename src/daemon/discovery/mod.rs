@@ -13,7 +13,7 @@
 mod file_task;
 mod stale;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -169,13 +169,13 @@ impl ListTask {
 
     /// Takes in what changed, under the lock of those who tell it: whether the list is another.
     fn compare(&self, told: Told<'_>, work: &mut Work) -> bool {
-        let Told { view, unreadable } = told;
+        let Told { view, files, unreadable } = told;
         let noted = self.stale.take();
         let mut keys = noted.services;
         if noted.all {
             keys.extend(view.in_force.keys().chain(work.roster.services()).cloned());
         }
-        let maintenance = self.board.maintenance();
+        let (maintenance, none) = (self.board.maintenance(), BTreeMap::new());
         let mut has_changed = false;
         for key in keys {
             let service = view.in_force.get(&key);
@@ -186,8 +186,13 @@ impl ListTask {
                 continue;
             }
             work.unsure.remove(&key);
+            let registered = view.registry.service(&key);
+            let settings = registered.and_then(|registered| registered.settings.as_ref());
+            let set = || settings.map(|configured| &configured.settings.metadata);
+            let metadata = files.get(&key).map(|file| &file.metadata).or_else(set);
             let circumstances = Circumstances {
-                registered: view.registry.service(&key),
+                metadata: metadata.unwrap_or(&none),
+                registered,
                 health: health.as_deref(),
                 maintenance: &maintenance,
             };

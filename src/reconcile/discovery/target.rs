@@ -41,6 +41,9 @@ impl Target {
 /// What is known of a service besides what it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
+    /// What its file says of it, or what was set for it: not what its registrations happen to have in common, which DNS has
+    /// as well, and which is not true of the instances in the file.
+    pub metadata: &'a BTreeMap<String, String>,
     /// What is registered of it.
     pub registered: Option<&'a Registered>,
     /// How it is; none when nothing of it is checked.
@@ -68,7 +71,7 @@ pub fn described(service: &Service, circumstances: Circumstances<'_>) -> Vec<Tar
         if is_maintained || circumstances.maintenance.contains_key(&host) {
             put(&mut labels, label::MAINTENANCE, "true");
         }
-        labels.extend(metadata(service, instance));
+        labels.extend(metadata(circumstances.metadata, &instance.metadata));
         Target { address: format!("{}:{}", instance.host.without_final_dot(), instance.port), labels }
     };
     instances.into_iter().map(target).collect()
@@ -148,9 +151,9 @@ fn health_labels(labels: &mut Labels, health: Option<&InstanceHealth>, is_checke
 
 /// What is said of the instance before what is said of the service. Where two keys come to the same label, one that is so
 /// spelt is meant, else the first in alphabetical order.
-fn metadata(service: &Service, instance: &Instance) -> Labels {
+fn metadata(service: &BTreeMap<String, String>, instance: &BTreeMap<String, String>) -> Labels {
     let mut labels = Labels::new();
-    for pairs in [&service.metadata, &instance.metadata] {
+    for pairs in [service, instance] {
         let mut spelt_otherwise = BTreeSet::new();
         for (key, value) in pairs {
             let name = label::of_metadata(key);
