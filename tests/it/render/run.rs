@@ -91,7 +91,7 @@ fn vmagent_has_the_targets_with_their_labels() {
         workspace.converge();
         let text = rendered(&workspace, &["vmagent", "--refresh-interval", "1s"]);
         let flag = text.split_whitespace().find(|word| word.starts_with("-promscrape.dnsSDCheckInterval=")).unwrap();
-        let mut vmagent = Vmagent::configured(&text, &[flag]);
+        let mut vmagent = Vmagent::with_flags(&text, &[flag]);
         vmagent.wait_until_labelled(&expected(HARD));
         // Prometheus' own document is refused: that is why there is another.
         let other = rendered(&workspace, &["prometheus"]);
@@ -99,7 +99,7 @@ fn vmagent_has_the_targets_with_their_labels() {
         // The fragment is what its `scrape_config_files` has.
         workspace.write_file("jobs.yml", &rendered(&workspace, &["vmagent", "--fragment"]));
         let files = format!("scrape_config_files: [{:?}]\n", workspace.path().join("jobs.yml"));
-        Vmagent::configured(&files, &[flag]).wait_until_labelled(&expected(HARD));
+        Vmagent::with_flags(&files, &[flag]).wait_until_labelled(&expected(HARD));
     });
 }
 
