@@ -118,9 +118,10 @@ fn discovery(scraped: &Scraped<'_>, request: &Request) -> Discovery {
     }
 }
 
-/// Where srvctl's discovery lists a service.
+/// Where srvctl's discovery lists those of a service whom DNS has too: what is withdrawn from there is not scraped here.
 fn sd_url(base: &str, key: &ServiceKey) -> String {
-    format!("{}/sd/prometheus?service={}", base.trim_end_matches('/'), super::url_encoded(&key.to_string()))
+    let (base, name) = (base.trim_end_matches('/'), super::url_encoded(&key.to_string()));
+    format!("{base}/sd/prometheus?service={name}&published=true")
 }
 
 /// How often to ask for records with this TTL, in seconds.

@@ -184,7 +184,10 @@ fn telegraf_asks_over_http() {
     }
     let of = |alias: &str| inputs.iter().find(|input| input["alias"] == alias).unwrap();
     let pushgateway = &of("pushgateway")["http_service_discovery"]["url"];
-    assert_eq!(*pushgateway, format!("{DISCOVERY}/sd/prometheus?service=_pushgateway._tcp.internal.local."));
+    assert_eq!(
+        *pushgateway,
+        format!("{DISCOVERY}/sd/prometheus?service=_pushgateway._tcp.internal.local.&published=true")
+    );
     // What cannot be told over HTTP is listed.
     assert_eq!(of("jenkins")["urls"][0], "http://centos9-vm.internal.local:8080/prometheus/");
     assert_eq!(
