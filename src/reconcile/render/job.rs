@@ -176,6 +176,9 @@ fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>
         // Otherwise the whole configuration is refused: the time-out must not exceed the interval.
         scrape.interval = scrape.timeout;
     }
+    if scrape.timeout.is_some() && scrape.interval.is_none() {
+        about.push("the global `scrape_interval` must not be shorter than this `scrape_timeout`".to_owned());
+    }
     scrape
 }
 
