@@ -22,6 +22,7 @@ mod errors;
 mod foreign;
 mod guards;
 mod health;
+mod http_sd;
 mod isolation;
 mod keys;
 mod kills;

@@ -118,9 +118,10 @@ fn discovery(scraped: &Scraped<'_>, request: &Request) -> Discovery {
     }
 }
 
-/// Where srvctl's discovery lists a service.
+/// Where srvctl's discovery lists those of a service whom DNS has too: what is withdrawn from there is not scraped here.
 fn sd_url(base: &str, key: &ServiceKey) -> String {
-    format!("{}/sd/prometheus?service={}", base.trim_end_matches('/'), super::url_encoded(&key.to_string()))
+    let (base, name) = (base.trim_end_matches('/'), super::url_encoded(&key.to_string()));
+    format!("{base}/sd/prometheus?service={name}&published=true")
 }
 
 /// How often to ask for records with this TTL, in seconds.
@@ -174,6 +175,9 @@ fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>
     if scrape.interval.is_none() && scrape.timeout.is_some_and(|timeout| timeout > USUAL_INTERVAL) {
         // Otherwise the whole configuration is refused: the time-out must not exceed the interval.
         scrape.interval = scrape.timeout;
+    }
+    if scrape.timeout.is_some() && scrape.interval.is_none() {
+        about.push("the global `scrape_interval` must not be shorter than this `scrape_timeout`".to_owned());
     }
     scrape
 }

@@ -59,7 +59,7 @@ impl Prometheus {
         ))
     }
 
-    /// With this configuration.
+    /// Starts it with this configuration.
     pub(crate) fn configured(text: &str) -> Self {
         Self::configured_at(free_address(), text)
     }
@@ -125,6 +125,13 @@ impl Prometheus {
         let targets = answer["data"]["activeTargets"].as_array().unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         targets.iter().map(|at| (text(&at["discoveredLabels"]["__address__"]), text(&at["scrapeUrl"]))).collect()
+    }
+
+    /// How often it has asked for a list over HTTP in vain, by its own metrics.
+    pub(crate) fn failed_lists(&self) -> f64 {
+        let metrics = get(self.address, "/metrics").unwrap_or_default();
+        let failed = metrics.lines().filter_map(|line| line.strip_prefix("prometheus_sd_http_failures_total"));
+        failed.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
     /// What its API answers; none while it does not.
@@ -195,6 +202,14 @@ pub(crate) fn labelled_targets_of(address: SocketAddr, path: &str) -> Option<Lab
     targets
         .map(|target| Some((target["discoveredLabels"]["__address__"].as_str()?.to_owned(), labels(target)?)))
         .collect()
+}
+
+/// The same targets with everything that is told of them, by their addresses.
+pub(crate) fn described_by(address: SocketAddr, path: &str) -> Option<BTreeMap<String, Value>> {
+    let answer = ask(address, path)?;
+    let targets = answer["data"]["activeTargets"].as_array()?.iter();
+    let address = |target: &Value| target["discoveredLabels"]["__address__"].as_str().map(str::to_owned);
+    targets.map(|target| Some((address(target)?, target.clone()))).collect()
 }
 
 fn ask(address: SocketAddr, path: &str) -> Option<Value> {

@@ -1,16 +1,18 @@
 //! A real vmagent that discovers its targets from DNS.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::harness::free_address;
 use super::program::{find, poll, wait};
-use super::prometheus::{LabelledTargets, Targets, labelled_targets_of, targets_of};
+use super::prometheus::{LabelledTargets, Targets, described_by, labelled_targets_of, targets_of};
 
 /// One slow look-up after another, and again: vmagent makes them in turns.
 const DISCOVERY_LIMIT: Duration = Duration::from_mins(2);
@@ -30,12 +32,17 @@ impl Vmagent {
             let sd = format!("{{ names: [\"{name}\"], type: SRV }}");
             let _ = write!(text, "  - job_name: {job}\n    dns_sd_configs:\n      - {sd}\n");
         }
-        // It refuses `refresh_interval` in the file.
-        Self::configured(&text, &["-promscrape.dnsSDCheckInterval=1s"])
+        Self::configured(&text)
     }
 
-    /// With this configuration and these flags.
-    pub(crate) fn configured(text: &str, flags: &[&str]) -> Self {
+    /// Starts it with this configuration.
+    pub(crate) fn configured(text: &str) -> Self {
+        // It refuses `refresh_interval` in the file.
+        Self::with_flags(text, &["-promscrape.dnsSDCheckInterval=1s", "-promscrape.httpSDCheckInterval=1s"])
+    }
+
+    /// The same with these flags.
+    pub(crate) fn with_flags(text: &str, flags: &[&str]) -> Self {
         let directory = TempDir::with_prefix("srvctl-vmagent-").unwrap();
         let address = free_address();
         let path = directory.path();
@@ -57,7 +64,7 @@ impl Vmagent {
     /// # Panics
     /// When it takes it.
     pub(crate) fn refusal(text: &str) -> String {
-        let mut refusing = Self::configured(text, &[]);
+        let mut refusing = Self::with_flags(text, &[]);
         let ended = wait(&mut refusing.child, DISCOVERY_LIMIT);
         assert!(ended.is_some_and(|code| code != 0), "vmagent ended with {ended:?}\n{}", refusing.log());
         refusing.log()
@@ -91,6 +98,11 @@ impl Vmagent {
             (last.as_ref() == Some(expected)).then_some(())
         });
         assert!(found.is_some(), "vmagent has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// Each target by its address, as its API tells of it; none while it does not answer.
+    pub(crate) fn described(&self) -> Option<BTreeMap<String, Value>> {
+        described_by(self.address, "/api/v1/targets")
     }
 
     /// The error of its last failed look-up of a name, in Go's words.
