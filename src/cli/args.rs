@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand};
 use super::doctor::DoctorArgs;
 use super::import::ImportArgs;
 use super::registry::{
-    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs,
-    RunArgs, SetArgs, ShowArgs,
+    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs, RunArgs,
+    SetArgs, ShowArgs,
 };
 use crate::daemon::through::Through;
 use crate::model::{Name, OwnerId};

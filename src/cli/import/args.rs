@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::registry::ImportArgs as ExportedArgs;
+use crate::cli::registry::ExportedArgs;
 use crate::model::{Name, rules};
 use crate::reconcile::migration::Source;
 use crate::reconcile::migration::inventory::{Port, Rule, metadata_word};
@@ -240,7 +240,15 @@ fn group(text: &str) -> Result<Rule, String> {
         Port::Variable(port.to_owned())
     };
     let source = Source::file("--group");
-    Ok(Rule { group: group.to_owned(), service, port, host_variable: None, address_variable: None, metadata: Vec::new(), source })
+    Ok(Rule {
+        group: group.to_owned(),
+        service,
+        port,
+        host_variable: None,
+        address_variable: None,
+        metadata: Vec::new(),
+        source,
+    })
 }
 
 impl InventoryArgs {

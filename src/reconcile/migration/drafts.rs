@@ -161,9 +161,14 @@ impl<'t> Drafts<'t> {
             self.say(if same {
                 Remark::new(Fate::Left, source, subject, format!("said twice; first at {at}")).of(key)
             } else {
-                Remark::new(Fate::Refused, source, subject, format!("said twice and differently; what {at} says was taken"))
-                    .of(key)
-                    .help("one service has each host and port once: leave one of the two out, or make it another service")
+                Remark::new(
+                    Fate::Refused,
+                    source,
+                    subject,
+                    format!("said twice and differently; what {at} says was taken"),
+                )
+                .of(key)
+                .help("one service has each host and port once: leave one of the two out, or make it another service")
             });
             return;
         }
@@ -227,7 +232,8 @@ impl<'t> Drafts<'t> {
         let checks = take_checks(&mut instances);
         if !short.is_empty() {
             let hosts = short.into_iter().collect::<Vec<_>>().join("`, `");
-            let message = format!("`{hosts}` without a domain: taken for hosts in {}", self.terms.zone);
+            let message =
+                format!("`{hosts}` without a domain: taken for hosts in {}", self.terms.zone.without_final_dot());
             let help = "hosts elsewhere: `--host-for NAME=NAME.WITH.DOMAIN`";
             self.say(Remark::new(Fate::Guessed, &source, subject.as_str(), message).of(&key).help(help));
         }
@@ -238,7 +244,8 @@ impl<'t> Drafts<'t> {
             shards = Shards::Auto;
         }
         self.say(Remark::new(Fate::Mapped, &source, subject, told(&key, &instances)).of(&key));
-        let service = Service { ttl, metadata: common, scrape, shards, instances, checks, ..Service::new(key, source.place()) };
+        let service =
+            Service { ttl, metadata: common, scrape, shards, instances, checks, ..Service::new(key, source.place()) };
         Migrated { service, from }
     }
 }

@@ -56,7 +56,8 @@ pub fn map(terms: &Terms, listing: &Listing) -> Outcome {
             *others.entry(rdata.record_type()).or_default() += 1;
         }
     }
-    let mut migration = Migration { drafts: Drafts::new(terms), names: &names, markers: &markers, adopt: BTreeSet::new() };
+    let mut migration =
+        Migration { drafts: Drafts::new(terms), names: &names, markers: &markers, adopt: BTreeSet::new() };
     for (name, at_name) in names.iter().filter(|(_, at_name)| !at_name.srv.is_empty()) {
         migration.service(name, at_name);
     }

@@ -21,7 +21,10 @@ fn terms() -> Terms {
 }
 
 fn says(outcome: &Outcome, fate: Fate, words: &str) -> bool {
-    outcome.remarks.iter().any(|remark| remark.fate == fate && format!("{} {}", remark.subject, remark.message).contains(words))
+    outcome
+        .remarks
+        .iter()
+        .any(|remark| remark.fate == fate && format!("{} {}", remark.subject, remark.message).contains(words))
 }
 
 #[test]
@@ -70,7 +73,9 @@ fn what_is_ours_or_no_service_is_told() {
     assert_eq!((zero.service.instances.len(), zero.service.ttl), (1, None));
     assert_eq!(zero.service.metadata.len(), 1);
     assert!(says(&outcome, Fate::Left, "owner \"dns1\"") && says(&outcome, Fate::Guessed, "TTL 0"));
-    for words in ["_msdcs", "_sip._tls", "Printer", "`.` says", "port 0", "no pair", "there twice", "the first was taken"] {
+    for words in
+        ["_msdcs", "_sip._tls", "Printer", "`.` says", "port 0", "no pair", "there twice", "the first was taken"]
+    {
         assert!(says(&outcome, Fate::Refused, words), "{words}: {outcome:#?}");
     }
     assert!(!outcome.adopt.contains(&name("_ours._tcp")));
@@ -78,7 +83,8 @@ fn what_is_ours_or_no_service_is_told() {
 
 #[test]
 fn shards_are_joined() {
-    let records = [("_node._tcp", 300, srv("a", 1)), ("_node._tcp.shard-1", 300, srv("b", 1)), ("_Node._tcp", 300, srv("c", 1))];
+    let records =
+        [("_node._tcp", 300, srv("a", 1)), ("_node._tcp.shard-1", 300, srv("b", 1)), ("_Node._tcp", 300, srv("c", 1))];
     let outcome = mapped(&terms(), &records);
     let [node] = &outcome.services[..] else { panic!("{outcome:#?}") };
     assert_eq!((node.service.instances.len(), node.service.shards), (3, Shards::Auto));

@@ -122,7 +122,8 @@ fn fitting(drafts: &mut Drafts<'_>, (key, source): (&ServiceKey, &Source), job: 
 fn elsewhere(job: &Job) -> Vec<(String, String, Option<String>)> {
     let mut told = Vec::new();
     if !job.dns_sd.is_empty() {
-        let names: Vec<_> = job.dns_sd.iter().flat_map(|dns_sd| &dns_sd.names).map(|name| format!("`{name}`")).collect();
+        let names: Vec<_> =
+            job.dns_sd.iter().flat_map(|dns_sd| &dns_sd.names).map(|name| format!("`{name}`")).collect();
         let help = "`srvctl import zone` takes over records that somebody wrote by hand".to_owned();
         told.push(("dns_sd_configs".to_owned(), format!("is by DNS already: {}", names.join(", ")), Some(help)));
     }
@@ -213,9 +214,11 @@ fn offer_all(drafts: &mut Drafts<'_>, key: &ServiceKey, groups: Vec<&TargetGroup
             if alike(own_way, &way) {
                 offer(drafts, key, wanted);
             } else {
-                let message = "is scraped in another way than the rest of the service (path, scheme, interval or parameters)";
+                let message =
+                    "is scraped in another way than the rest of the service (path, scheme, interval or parameters)";
                 let help = "give it a job, and so a service, of its own";
-                let remark = Remark::new(Fate::Refused, &at(&wanted.target.place), wanted.target.address.as_str(), message);
+                let remark =
+                    Remark::new(Fate::Refused, &at(&wanted.target.place), wanted.target.address.as_str(), message);
                 drafts.say(remark.of(key).help(help));
             }
         }

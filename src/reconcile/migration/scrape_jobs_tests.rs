@@ -52,13 +52,19 @@ fn shown(outcome: &Outcome) -> Vec<String> {
 }
 
 fn says(outcome: &Outcome, fate: Fate, words: &str) -> bool {
-    outcome.remarks.iter().any(|remark| remark.fate == fate && format!("{} {}", remark.subject, remark.message).contains(words))
+    outcome
+        .remarks
+        .iter()
+        .any(|remark| remark.fate == fate && format!("{} {}", remark.subject, remark.message).contains(words))
 }
 
 #[test]
 fn what_all_targets_share_is_the_services_and_the_rest_is_each_ones() {
     let teams = [
-        group(&["vm1.internal.local:8080", "vm2.internal.local:8080"], &[("team", "devops"), ("environment", "production")]),
+        group(
+            &["vm1.internal.local:8080", "vm2.internal.local:8080"],
+            &[("team", "devops"), ("environment", "production")],
+        ),
         group(&["vm3.internal.local:8080"], &[("team", "qa"), ("environment", "production")]),
     ];
     let outcome = mapped(&terms(), vec![job("jenkins", teams.into())]);
@@ -89,19 +95,36 @@ fn jobs_can_become_one_service() {
 
 #[test]
 fn labels_that_are_prometheus_own_say_how_to_scrape() {
-    let own = [("__metrics_path__", "/probe"), ("__param_module", "http_2xx"), ("__scheme__", "https"), ("__meta_product", "web")];
+    let own = [
+        ("__metrics_path__", "/probe"),
+        ("__param_module", "http_2xx"),
+        ("__scheme__", "https"),
+        ("__meta_product", "web"),
+    ];
     let groups = vec![group(&["a.internal.local:1", "b.internal.local"], &own), group(&["c.internal.local:1"], &[])];
     let outcome = mapped(&terms(), vec![job("web", groups)]);
     assert_eq!(shown(&outcome), ["web {\"product\": \"web\"} [a.internal.local:1, b.internal.local:443]"]);
     let scrape = outcome.services[0].service.scrape.clone().unwrap();
-    assert_eq!((scrape.metrics_path.as_deref(), scrape.params["module"].as_slice()), (Some("/probe"), &["http_2xx".to_owned()][..]));
+    assert_eq!(
+        (scrape.metrics_path.as_deref(), scrape.params["module"].as_slice()),
+        (Some("/probe"), &["http_2xx".to_owned()][..])
+    );
     assert!(says(&outcome, Fate::Guessed, "443") && says(&outcome, Fate::Guessed, "`__meta_product`"));
     assert!(says(&outcome, Fate::Refused, "c.internal.local:1 is scraped in another way"));
 }
 
 #[test]
 fn what_is_no_host_and_port_is_told() {
-    let targets = ["localhost:9090", "localhost:9100", "10.0.0.5:9100", "https://example.com/", "vm1:70000", "a_b.internal.local:1", "vm1:9100", "vm1.internal.local:9100"];
+    let targets = [
+        "localhost:9090",
+        "localhost:9100",
+        "10.0.0.5:9100",
+        "https://example.com/",
+        "vm1:70000",
+        "a_b.internal.local:1",
+        "vm1:9100",
+        "vm1.internal.local:9100",
+    ];
     let outcome = mapped(&terms(), vec![job("node", vec![group(&targets, &[])])]);
     assert_eq!(shown(&outcome), ["node {} [vm1.internal.local:9100]"]);
     assert!(says(&outcome, Fate::Left, "localhost:9090 is Prometheus itself"));
@@ -110,23 +133,43 @@ fn what_is_no_host_and_port_is_told() {
     assert_eq!(outcome.remarks.iter().filter(|remark| remark.fate == Fate::Refused).count(), 5);
     let terms = Terms { hosts: [("localhost".into(), "prometheus1".into())].into(), generate_hosts: true, ..terms() };
     let outcome = mapped(&terms, vec![job("node", vec![group(&targets, &[])])]);
-    let hosts: Vec<_> = outcome.services[0].service.instances.iter().map(|instance| (instance.host.to_string(), instance.addresses.len())).collect();
-    let expected = [("ip-10-0-0-5.internal.local.", 1), ("prometheus1.internal.local.", 0), ("prometheus1.internal.local.", 0), ("vm1.internal.local.", 0)];
+    let hosts: Vec<_> = outcome.services[0]
+        .service
+        .instances
+        .iter()
+        .map(|instance| (instance.host.to_string(), instance.addresses.len()))
+        .collect();
+    let expected = [
+        ("ip-10-0-0-5.internal.local.", 1),
+        ("prometheus1.internal.local.", 0),
+        ("prometheus1.internal.local.", 0),
+        ("vm1.internal.local.", 0),
+    ];
     assert_eq!(hosts, expected.map(|(host, count)| (host.to_owned(), count)));
 }
 
 #[test]
 fn discoveries_are_told_and_jobs_that_are_missing() {
     let mut by_dns = job("by-dns", Vec::new());
-    by_dns.dns_sd = vec![crate::model::prometheus::DnsSd { names: vec!["_jenkins._tcp.internal.local".into()], record_type: crate::model::RecordType::SRV, port: None }];
+    by_dns.dns_sd = vec![crate::model::prometheus::DnsSd {
+        names: vec!["_jenkins._tcp.internal.local".into()],
+        record_type: crate::model::RecordType::SRV,
+        port: None,
+    }];
     let mut by_consul = job("by-consul", vec![group(&["vm1.internal.local:1"], &[])]);
     (by_consul.other_sd, by_consul.unread) = (vec!["consul_sd_configs".into()], vec!["basic_auth".into()]);
     let configuration = Configuration { jobs: vec![by_dns, by_consul], ..Configuration::default() };
     let outcome = map(&terms(), &Source::file("p.yml"), &configuration, &[]);
     assert!(says(&outcome, Fate::Left, "by-dns `dns_sd_configs`: is by DNS already: `_jenkins._tcp.internal.local`"));
-    assert!(says(&outcome, Fate::Left, "by-consul `consul_sd_configs`") && says(&outcome, Fate::Left, "`basic_auth` stays"));
+    assert!(
+        says(&outcome, Fate::Left, "by-consul `consul_sd_configs`") && says(&outcome, Fate::Left, "`basic_auth` stays")
+    );
     let outcome = map(&terms(), &Source::file("p.yml"), &configuration, &["by-dns".into(), "nobody".into()]);
-    assert!(outcome.services.is_empty() && says(&outcome, Fate::Refused, "by-dns") && says(&outcome, Fate::Refused, "nobody there is no job"));
+    assert!(
+        outcome.services.is_empty()
+            && says(&outcome, Fate::Refused, "by-dns")
+            && says(&outcome, Fate::Refused, "nobody there is no job")
+    );
 }
 
 #[test]

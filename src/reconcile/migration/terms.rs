@@ -175,7 +175,9 @@ mod tests {
         assert_eq!(located("centos9-vm.internal.local").unwrap(), ("centos9-vm.internal.local.".into(), false));
         assert_eq!(located("db.example.com.").unwrap(), ("db.example.com.".into(), false));
         assert_eq!(located("vm1").unwrap(), ("vm1.internal.local.".into(), true));
-        for refused in ["localhost", "127.0.0.1", "10.0.0.5", "[2001:db8::1]", "a_b.internal.local", "", "0.0.0.0", "a..b"] {
+        for refused in
+            ["localhost", "127.0.0.1", "10.0.0.5", "[2001:db8::1]", "a_b.internal.local", "", "0.0.0.0", "a..b"]
+        {
             assert!(located(refused).is_err(), "{refused}");
         }
         let terms = Terms {

@@ -68,7 +68,9 @@ impl Reader {
 
     fn entry(&mut self, entry: &Entry) {
         let result = match entry.tokens.first() {
-            Some(Token { text, quoted: false, .. }) if !entry.indented && text.starts_with('$') => self.directive(entry),
+            Some(Token { text, quoted: false, .. }) if !entry.indented && text.starts_with('$') => {
+                self.directive(entry)
+            }
             _ => self.record(entry),
         };
         if let Err(why) = result {
@@ -135,18 +137,27 @@ impl Reader {
         let wrong = |what: &str| format!("the data of its {record_type} record is not {what}");
         let texts: Vec<_> = data.iter().map(|token| token.text.as_str()).collect();
         if texts.first() == Some(&"\\#") {
-            return Err(format!("the data of its {record_type} record is written in hex (RFC 3597), which was not read"));
+            return Err(format!(
+                "the data of its {record_type} record is written in hex (RFC 3597), which was not read"
+            ));
         }
         match (record_type, &texts[..]) {
             (RecordType::A, [text]) => text.parse::<Ipv4Addr>().map(Rdata::a).map_err(|_| wrong("an IPv4 address")),
-            (RecordType::AAAA, [text]) => text.parse::<Ipv6Addr>().map(Rdata::aaaa).map_err(|_| wrong("an IPv6 address")),
+            (RecordType::AAAA, [text]) => {
+                text.parse::<Ipv6Addr>().map(Rdata::aaaa).map_err(|_| wrong("an IPv6 address"))
+            }
             (RecordType::SRV, [priority, weight, port, target]) => {
-                let number = |text: &str| text.parse::<u16>().map_err(|_| wrong("three numbers up to 65535 and a name"));
+                let number =
+                    |text: &str| text.parse::<u16>().map_err(|_| wrong("three numbers up to 65535 and a name"));
                 let (priority, weight, port) = (number(priority)?, number(weight)?, number(port)?);
                 Ok(Rdata::srv(&Srv { priority, weight, port, target: self.name(target)? }))
             }
             (RecordType::TXT, [_, ..]) => {
-                let strings: Vec<_> = data.iter().map(|token| lexer::unescaped(&token.text)).collect::<Option<_>>().ok_or_else(|| wrong("properly escaped"))?;
+                let strings: Vec<_> = data
+                    .iter()
+                    .map(|token| lexer::unescaped(&token.text))
+                    .collect::<Option<_>>()
+                    .ok_or_else(|| wrong("properly escaped"))?;
                 if strings.iter().any(|string| string.len() > MAX_STRING) {
                     return Err(wrong("strings of at most 255 bytes"));
                 }

@@ -49,5 +49,13 @@ fn rule(fields: &mut Fields<'_, '_>) -> Option<Rule> {
     let words = fields.strings("metadata").map(Spanned::into_inner).unwrap_or_default();
     let metadata = words.iter().map(|word| metadata_word(word.get_ref())).collect();
     let source = Source::line(&place.file, place.line);
-    Some(Rule { group: group?, service: service?, port: port.or(variable)?, host_variable, address_variable, metadata, source })
+    Some(Rule {
+        group: group?,
+        service: service?,
+        port: port.or(variable)?,
+        host_variable,
+        address_variable,
+        metadata,
+        source,
+    })
 }

@@ -9,7 +9,10 @@ fn origin() -> Name {
 fn lines(text: &str) -> (Vec<String>, Vec<String>) {
     let read = parse_master_file("z", text, &origin(), 300);
     let records = read.records.iter().map(|(record, source)| format!("{source} {record}")).collect();
-    (records, read.remarks.iter().map(|remark| format!("{} {}: {}", remark.source, remark.subject, remark.message)).collect())
+    (
+        records,
+        read.remarks.iter().map(|remark| format!("{} {}: {}", remark.source, remark.subject, remark.message)).collect(),
+    )
 }
 
 #[test]
@@ -52,27 +55,52 @@ fn a_broken_entry_stops_no_other() {
     let (records, problems) = lines(text);
     assert_eq!(
         records,
-        ["z:3 b.internal.local. 300 IN A 192.0.2.2", "z:10 g.internal.local. 300 IN A 192.0.2.5", "z:16 m.internal.local. 300 IN A 192.0.2.8"]
+        [
+            "z:3 b.internal.local. 300 IN A 192.0.2.2",
+            "z:10 g.internal.local. 300 IN A 192.0.2.5",
+            "z:16 m.internal.local. 300 IN A 192.0.2.8"
+        ]
     );
     let at: Vec<_> = problems.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
-    assert_eq!(at, ["z:1", "z:2", "z:4", "z:5", "z:6", "z:7", "z:8", "z:11", "z:12", "z:13", "z:14", "z:15", "z:17", "z:9", "z:16", "z:19"], "{problems:#?}");
+    assert_eq!(
+        at,
+        [
+            "z:1", "z:2", "z:4", "z:5", "z:6", "z:7", "z:8", "z:11", "z:12", "z:13", "z:14", "z:15", "z:17", "z:9",
+            "z:16", "z:19"
+        ],
+        "{problems:#?}"
+    );
 }
 
 #[test]
 fn consul_files_hold_one_service_or_several() {
-    let file = parse_consul("c.json", r#"{"service": {"name": "a"}, "services": [{"name": "b"}], "node_name": "vm1", "server": true}"#, None);
+    let file = parse_consul(
+        "c.json",
+        r#"{"service": {"name": "a"}, "services": [{"name": "b"}], "node_name": "vm1", "server": true}"#,
+        None,
+    );
     let file = file.unwrap();
-    assert_eq!((file.services.len(), file.node_name.as_deref(), file.others), (2, Some("vm1"), vec!["server".to_owned()]));
-    for (text, words) in [("service { name = \"a\" }", "HCL is not read"), ("[]", "is not a JSON object"), ("", "is not a JSON object")] {
+    assert_eq!(
+        (file.services.len(), file.node_name.as_deref(), file.others),
+        (2, Some("vm1"), vec!["server".to_owned()])
+    );
+    for (text, words) in
+        [("service { name = \"a\" }", "HCL is not read"), ("[]", "is not a JSON object"), ("", "is not a JSON object")]
+    {
         assert!(parse_consul("c.hcl", text, None).unwrap_err().to_string().contains(words), "{text}");
     }
 }
 
 #[test]
 fn an_inventory_is_told_from_other_json() {
-    let inventory = parse_inventory("i.json", r#"{"_meta": {"hostvars": {"vm1": {"a": 1}}}, "all": {"children": ["x"]}, "x": {"hosts": ["vm1"]}}"#);
+    let inventory = parse_inventory(
+        "i.json",
+        r#"{"_meta": {"hostvars": {"vm1": {"a": 1}}}, "all": {"children": ["x"]}, "x": {"hosts": ["vm1"]}}"#,
+    );
     assert_eq!(inventory.unwrap().groups["x"].hosts, ["vm1"]);
-    for text in ["{}", "[]", r#"{"_meta": {"hostvars": 1}}"#, r#"{"_meta": {}, "x": {"hosts": [1]}}"#, "all:\n  hosts: {}\n"] {
+    for text in
+        ["{}", "[]", r#"{"_meta": {"hostvars": 1}}"#, r#"{"_meta": {}, "x": {"hosts": [1]}}"#, "all:\n  hosts: {}\n"]
+    {
         assert!(parse_inventory("i.json", text).unwrap_err().to_string().contains("ansible-inventory"), "{text}");
     }
 }

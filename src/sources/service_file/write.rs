@@ -110,7 +110,10 @@ impl Page<'_> {
         self.optional("scrape_timeout", timeout.map(|timeout| quoted(&show_duration(timeout))));
         self.other_than(&false, "honor_labels", honor_labels);
         if !params.is_empty() {
-            self.value("params", table(params.iter().map(|(key, values)| (key, list(values.iter().map(|v| quoted(v)))))));
+            self.value(
+                "params",
+                table(params.iter().map(|(key, values)| (key, list(values.iter().map(|v| quoted(v)))))),
+            );
         }
     }
 

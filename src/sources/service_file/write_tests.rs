@@ -108,7 +108,8 @@ fn instances() -> impl Strategy<Value = Vec<Instance>> {
         let made = instances.into_iter().map(|(host, (port, priority, weight, (checks, metadata, addressed)))| {
             let host = name(&host);
             let addressed = addressed && host.is_within(&name("internal.local"));
-            let addresses = if addressed { vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()] } else { vec![] };
+            let addresses =
+                if addressed { vec!["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()] } else { vec![] };
             let plain = Instance::new(host, port.try_into().unwrap(), place());
             Instance { priority, weight, addresses: addresses.into(), metadata, checks, ..plain }
         });

@@ -54,7 +54,9 @@ impl CheckDefinition {
         let here = |host: &str| is_local(host) || (!address.is_empty() && host == address);
         let kind = match self {
             Self { http: Some(url), .. } => CheckKind::Http(self.http(url, port, &here, &mut guesses)?),
-            Self { tcp: Some(target), .. } => CheckKind::Tcp(TcpCheck { port: other_port(target, port, &here, &mut guesses)? }),
+            Self { tcp: Some(target), .. } => {
+                CheckKind::Tcp(TcpCheck { port: other_port(target, port, &here, &mut guesses)? })
+            }
             Self { grpc: Some(target), .. } => {
                 let (target, service) = target.split_once('/').unwrap_or((target, ""));
                 let port = other_port(target, port, &here, &mut guesses)?;
@@ -69,13 +71,17 @@ impl CheckDefinition {
             _ => return Err(self.unknown()),
         };
         if self.deregister_critical_service_after.is_some() {
-            guesses.push("`deregister_critical_service_after` was left out: nothing that is in a file is removed by a check".to_owned());
+            guesses.push(
+                "`deregister_critical_service_after` was left out: nothing that is in a file is removed by a check"
+                    .to_owned(),
+            );
         }
         Ok((self.timed(kind, &mut guesses)?, guesses))
     }
 
     fn unknown(&self) -> Refusal {
-        let known = ["args", "script", "docker_container_id", "alias_node", "alias_service", "h2ping", "udp", "os_service"];
+        let known =
+            ["args", "script", "docker_container_id", "alias_node", "alias_service", "h2ping", "udp", "os_service"];
         let found = known.into_iter().find(|key| self.rest.contains_key(*key));
         match found {
             Some(key @ ("args" | "script")) => Refusal::with_help(
@@ -107,7 +113,8 @@ impl CheckDefinition {
             return Err(Refusal::from("it sends a body, and our checks send none".to_owned()));
         }
         if self.header.as_ref().is_some_and(|header| header.as_object().is_none_or(|header| !header.is_empty())) {
-            guesses.push("`header` was left out: put such lines into a file, and name that as `headers_file`".to_owned());
+            guesses
+                .push("`header` was left out: put such lines into a file, and name that as `headers_file`".to_owned());
         }
         let is_https = url.as_str().starts_with("https://");
         let tls = if is_https { self.tls() } else { CheckTls::default() };
@@ -130,7 +137,11 @@ impl CheckDefinition {
             fits
         };
         let is_lease = matches!(kind, CheckKind::Lease(_));
-        let interval = if is_lease { read("ttl", &self.ttl)?.unwrap_or(TTL) } else { read("interval", &self.interval)?.unwrap_or(INTERVAL) };
+        let interval = if is_lease {
+            read("ttl", &self.ttl)?.unwrap_or(TTL)
+        } else {
+            read("interval", &self.interval)?.unwrap_or(INTERVAL)
+        };
         let interval = within("interval", interval, INTERVALS);
         let timeout = match read("timeout", &self.timeout)? {
             _ if is_lease => interval,
@@ -185,15 +196,23 @@ fn template(
     let not_one = || Refusal::from(format!("`{url}` is not a URL that can be checked"));
     let (scheme, rest) = url.split_once("://").ok_or_else(not_one)?;
     let scheme = scheme.to_ascii_lowercase();
-    if !["http", "https"].contains(&&*scheme) || !rest.bytes().all(|byte| byte.is_ascii_graphic()) || rest.contains(['"', '<', '>', '\\', '^', '`', '|', '#']) {
+    if !["http", "https"].contains(&&*scheme)
+        || !rest.bytes().all(|byte| byte.is_ascii_graphic())
+        || rest.contains(['"', '<', '>', '\\', '^', '`', '|', '#'])
+    {
         return Err(not_one());
     }
     let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     if authority.contains('@') {
-        return Err(Refusal::with_help("its URL has a password in it", "put an `Authorization:` line into a `headers_file`"));
+        return Err(Refusal::with_help(
+            "its URL has a password in it",
+            "put an `Authorization:` line into a `headers_file`",
+        ));
     }
     let (host, url_port) = match authority.rsplit_once(':') {
-        Some((host, digits)) if !digits.ends_with(']') => (host, Some(digits.parse::<NonZeroU16>().map_err(|_| not_one())?)),
+        Some((host, digits)) if !digits.ends_with(']') => {
+            (host, Some(digits.parse::<NonZeroU16>().map_err(|_| not_one())?))
+        }
         _ => (authority, None),
     };
     ours(host, here, guesses)?;

@@ -1,8 +1,8 @@
 use serde_json::json;
 
 use super::*;
-use crate::reconcile::migration::Migrated;
 use crate::model::{CheckKind, Name};
+use crate::reconcile::migration::Migrated;
 
 /// The study's, verbatim.
 fn jenkins() -> Value {
@@ -35,7 +35,10 @@ fn the_definition_of_the_study_becomes_a_checked_service() {
     let [Migrated { service, .. }] = &outcome.services[..] else { panic!("{outcome:?}") };
     assert_eq!(service.key.to_string(), "_jenkins._tcp.internal.local.");
     let metadata: Vec<_> = service.metadata.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    assert_eq!(metadata, ["blue-green=blue", "environment=production", "product=jenkins", "team=devops", "version=2.401.1"]);
+    assert_eq!(
+        metadata,
+        ["blue-green=blue", "environment=production", "product=jenkins", "team=devops", "version=2.401.1"]
+    );
     assert_eq!(service.instances[0].host, "centos9-vm.internal.local".parse::<Name>().unwrap());
     assert!(service.instances[0].checks.is_none() && service.instances[0].metadata.is_empty());
     let CheckKind::Http(check) = &service.checks[0].kind else { panic!("{service:?}") };
@@ -49,13 +52,21 @@ fn the_definition_of_the_study_becomes_a_checked_service() {
 fn who_has_no_address_needs_a_host() {
     let outcome = mapped(&terms(), None, vec![jenkins()]);
     assert!(outcome.services.is_empty());
-    assert!(outcome.remarks.iter().any(|remark| remark.help.as_ref().is_some_and(|help| help.contains("HOST=jenkins.json"))));
+    assert!(
+        outcome
+            .remarks
+            .iter()
+            .any(|remark| remark.help.as_ref().is_some_and(|help| help.contains("HOST=jenkins.json")))
+    );
     let mut addressed = jenkins();
     addressed["address"] = "10.0.0.5".into();
     assert!(mapped(&terms(), None, vec![addressed.clone()]).services.is_empty(), "an address is no name");
     let terms = Terms { addresses: true, ..terms() };
     let outcome = mapped(&terms, Some("centos9-vm"), vec![addressed]);
-    assert_eq!(outcome.services[0].service.instances[0].addresses[..], ["10.0.0.5".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(
+        outcome.services[0].service.instances[0].addresses[..],
+        ["10.0.0.5".parse::<std::net::IpAddr>().unwrap()]
+    );
 }
 
 #[test]
@@ -71,7 +82,13 @@ fn one_bad_definition_stops_no_other() {
         { "grpc": "127.0.0.1:8080/web", "grpc_use_tls": true, "interval": "10s" },
         { "ttl": "1m" }
     ]);
-    let services = vec![json!({ "name": "no-port" }), json!({ "name": 7 }), json!([]), more, json!({ "name": "x", "port": 1, "kind": "connect-proxy" })];
+    let services = vec![
+        json!({ "name": "no-port" }),
+        json!({ "name": 7 }),
+        json!([]),
+        more,
+        json!({ "name": "x", "port": 1, "kind": "connect-proxy" }),
+    ];
     let outcome = mapped(&terms(), Some("vm1.example.com"), services);
     let [Migrated { service, .. }] = &outcome.services[..] else { panic!("{outcome:?}") };
     assert_eq!(service.metadata["tags"], "primary,v2,urlprefix-/web,http://example.com");
@@ -82,7 +99,14 @@ fn one_bad_definition_stops_no_other() {
     assert_eq!((tcp.timeout.as_secs(), tcp.fall, tcp.rise), (1, 7, 2));
     assert!(matches!(&tcp.kind, CheckKind::Tcp(check) if check.port.unwrap().get() == 9000));
     let refused = said(&outcome, Fate::Refused);
-    for words in ["no port", "not a service definition", "runs a program on the node", "password", "another host", "`team=devops`, which was taken"] {
+    for words in [
+        "no port",
+        "not a service definition",
+        "runs a program on the node",
+        "password",
+        "another host",
+        "`team=devops`, which was taken",
+    ] {
         assert!(refused.iter().any(|said| said.contains(words)), "{words} in {refused:?}");
     }
     assert!(!format!("{:?}", outcome.remarks).contains("secret"));

@@ -16,7 +16,8 @@ const VARIABLE: &str = "srvctl_services";
 pub(super) fn map(drafts: &mut Drafts<'_>, inventory: &Inventory, host: &str) -> bool {
     let Some(value) = inventory.variable(host, VARIABLE) else { return false };
     let Value::Array(items) = value else {
-        let message = format!("`{VARIABLE}` is no list as it stands; templates that make one are for Ansible to fill in");
+        let message =
+            format!("`{VARIABLE}` is no list as it stands; templates that make one are for Ansible to fill in");
         drafts.say(Remark::new(Fate::Refused, &inventory.source, host, message));
         return true;
     };
@@ -96,7 +97,9 @@ fn addresses(
     let mut addresses = smallvec::SmallVec::new();
     for value in listed {
         let text = inventory.filled(host, value).map_err(|why| format!("has an address that {why}"))?;
-        addresses.push(crate::model::rules::address(&text).map_err(|refusal| format!("has addresses: {}", refusal.message))?);
+        addresses.push(
+            crate::model::rules::address(&text).map_err(|refusal| format!("has addresses: {}", refusal.message))?,
+        );
     }
     if !addresses.is_empty() {
         crate::model::rules::addressed_host(&made.host, &drafts.terms().zones).map_err(|refusal| refusal.message)?;

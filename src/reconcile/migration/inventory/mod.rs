@@ -150,7 +150,8 @@ fn by_rule(drafts: &mut Drafts<'_>, inventory: &Inventory, rule: &Rule, host: &s
 
 /// An instance with the addresses of its host, where they are wanted.
 fn instance(terms: &Terms, located: &Located, port: NonZeroU16, source: &Source) -> Instance {
-    let addresses = if terms.addresses || located.guess.is_some() { located.addresses(terms) } else { [].into_iter().collect() };
+    let addresses =
+        if terms.addresses || located.guess.is_some() { located.addresses(terms) } else { [].into_iter().collect() };
     Instance { addresses, ..Instance::new(located.host.clone(), port, source.place()) }
 }
 

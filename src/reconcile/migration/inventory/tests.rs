@@ -59,8 +59,11 @@ fn terms() -> Terms {
 fn rules_say_what_the_hosts_of_a_group_offer() {
     let outcome = map(&terms(), &inventory(), &[rule(Port::Variable("jenkins_port".into()))]);
     let jenkins = &outcome.services.iter().find(|migrated| migrated.service.key.name == "jenkins").unwrap().service;
-    let offered: Vec<_> =
-        jenkins.instances.iter().map(|instance| format!("{}:{} {:?}", instance.host, instance.port, instance.metadata)).collect();
+    let offered: Vec<_> = jenkins
+        .instances
+        .iter()
+        .map(|instance| format!("{}:{} {:?}", instance.host, instance.port, instance.metadata))
+        .collect();
     assert_eq!(
         offered,
         [
@@ -71,8 +74,15 @@ fn rules_say_what_the_hosts_of_a_group_offer() {
     assert_eq!(jenkins.metadata, [("environment".to_owned(), "production".to_owned())].into());
     assert_eq!(jenkins.instances[1].addresses.len(), 1);
     let refused: Vec<_> = outcome.remarks.iter().filter(|remark| remark.fate == Fate::Refused).collect();
-    let is_refused = |words: &str| refused.iter().any(|remark| format!("{} {}", remark.subject, remark.message).contains(words));
-    for words in ["10.0.0.9", "`secret` is in a vault", "entry 3 of `srvctl_services`", "entry 4 of", "group databases nothing says what `db1`"] {
+    let is_refused =
+        |words: &str| refused.iter().any(|remark| format!("{} {}", remark.subject, remark.message).contains(words));
+    for words in [
+        "10.0.0.9",
+        "`secret` is in a vault",
+        "entry 3 of `srvctl_services`",
+        "entry 4 of",
+        "group databases nothing says what `db1`",
+    ] {
         assert!(is_refused(words), "{words}: {refused:#?}");
     }
     assert!(!format!("{outcome:?}").contains("3132"), "a vault is not shown");

@@ -22,7 +22,8 @@ impl Inventory {
         let (mut hosts, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut open = vec![group];
         while let Some(name) = open.pop() {
-            if let Some((name, group)) = self.groups.get_key_value(name).filter(|(name, _)| seen.insert(name.as_str())) {
+            if let Some((name, group)) = self.groups.get_key_value(name).filter(|(name, _)| seen.insert(name.as_str()))
+            {
                 hosts.extend(group.hosts.iter().map(String::as_str));
                 open.extend(group.children.iter().map(String::as_str));
                 debug_assert!(seen.contains(name.as_str()));
@@ -72,7 +73,8 @@ impl Inventory {
 
     /// A variable as a port.
     pub(super) fn port(&self, host: &str, name: &str) -> Result<NonZeroU16, String> {
-        let text = self.text(host, name)?.ok_or_else(|| format!("has no variable `{name}`, which is to be its port"))?;
+        let text =
+            self.text(host, name)?.ok_or_else(|| format!("has no variable `{name}`, which is to be its port"))?;
         text.parse().map_err(|_| format!("`{name}` is `{text}`, which is no port"))
     }
 

@@ -68,7 +68,10 @@ impl Own {
 pub(super) fn split(address: &str, scheme: Option<Scheme>) -> Result<(&str, NonZeroU16, Option<String>), Refusal> {
     if address.contains('/') {
         let message = format!("`{address}` is no host and port: a probe's target, which SRV records cannot tell");
-        return Err(Refusal::with_help(message, "leave it in Prometheus, and import the exporter that is asked for it"));
+        return Err(Refusal::with_help(
+            message,
+            "leave it in Prometheus, and import the exporter that is asked for it",
+        ));
     }
     let is_v6 = address.matches(':').count() > 1 && !address.starts_with('[');
     let parts = address.rsplit_once(':').filter(|(_, digits)| !is_v6 && !digits.ends_with(']'));
