@@ -23,6 +23,7 @@ mod foreign;
 mod guards;
 mod health;
 mod http_sd;
+mod import;
 mod isolation;
 mod keys;
 mod kills;

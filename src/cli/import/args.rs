@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::registry::ImportArgs as ExportedArgs;
+use crate::cli::registry::ExportedArgs;
 use crate::model::{Name, rules};
 use crate::reconcile::migration::Source;
 use crate::reconcile::migration::inventory::{Port, Rule, metadata_word};

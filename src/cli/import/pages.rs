@@ -40,15 +40,15 @@ pub(super) struct Page {
 pub(super) fn pages(site: &Site, outcome: &mut Outcome, out: Option<&Path>) -> Result<Vec<Page>, Diagnostic> {
     let Outcome { services, remarks, .. } = outcome;
     let mut pages = Vec::new();
-    let mut accepted: Vec<FileRead> = Vec::new();
     let mut taken = BTreeSet::new();
-    for Migrated { service, from } in services.iter() {
-        let path = out.map(|directory| directory.join(file_name(&service.key, &site.zones, &mut taken)));
+    let mut path = |service: &Service| Some(out?.join(file_name(&service.key, &site.zones, &mut taken)));
+    let paths: Vec<_> = services.iter().map(|migrated| path(&migrated.service)).collect();
+    let mut others = Others::of(site, &paths);
+    for (Migrated { service, from }, path) in services.iter().zip(paths) {
         let comments = comments(service, from, remarks);
         let file = path.as_deref().unwrap_or(Path::new("-"));
         let text = sources::write(service, &comments, file, &site.zones);
-        let fits =
-            readable(site, service, file, &text).and_then(|()| fitting(site, service, path.as_deref(), &mut accepted));
+        let fits = readable(site, service, file, &text).and_then(|()| others.accept(service));
         if let Err((message, help)) = fits {
             let source = Source::line(&service.place.file, service.place.line);
             let remark = Remark::new(Fate::Refused, &source, service.key.name.as_str(), message).of(&service.key);
@@ -65,10 +65,10 @@ pub(super) fn pages(site: &Site, outcome: &mut Outcome, out: Option<&Path>) -> R
 
 /// Where it came from, and what was guessed about it.
 fn comments(service: &Service, from: &[String], remarks: &[Remark]) -> Vec<String> {
-    let origins = from.iter().map(|from| format!("From {from}."));
+    let origins = from.iter().map(|from| format!("From {from}"));
     let is_guess = |remark: &&Remark| remark.fate == Fate::Guessed && remark.service.as_ref() == Some(&service.key);
     let guesses = remarks.iter().filter(is_guess);
-    let guesses = guesses.map(|remark| format!("Guessed: {}: {}.", remark.subject, remark.message));
+    let guesses = guesses.map(|remark| format!("Guessed: {}: {}", remark.subject, remark.message));
     origins.chain(guesses).collect()
 }
 
@@ -100,20 +100,32 @@ fn readable(site: &Site, service: &Service, file: &Path, text: &str) -> Result<(
     }
 }
 
-/// Whether it contradicts neither the service files that are there nor what was accepted before it.
-fn fitting(site: &Site, service: &Service, path: Option<&Path>, accepted: &mut Vec<FileRead>) -> Result<(), Unfit> {
-    let replaced = path.and_then(|path| path.canonicalize().ok());
-    let others = site.known.files.iter().filter(|(file, _)| replaced.is_none() || file.canonicalize().ok() != replaced);
-    let others: Vec<_> = others.map(|(_, file)| file).collect();
-    // What is wrong already is for `srvctl check` to say.
-    let sound = sources::catalogue(others.iter().copied()).is_ok();
-    accepted.push(FileRead::of(vec![Arc::new(service.clone())]));
-    let known = others.into_iter().filter(|_| sound);
-    sources::catalogue(known.chain(accepted.iter())).map(drop).map_err(|problems| {
-        accepted.pop();
-        let why = problems.first().map_or_else(String::new, |problem| problem.message.clone());
-        (why, problems.first().and_then(|problem| problem.help.clone()))
-    })
+/// The service files that stay as they are, and what was accepted so far.
+struct Others<'s> {
+    known: Vec<&'s FileRead>,
+    accepted: Vec<FileRead>,
+}
+
+impl<'s> Others<'s> {
+    fn of(site: &'s Site, replaced: &[Option<PathBuf>]) -> Self {
+        let replaced: BTreeSet<_> = replaced.iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
+        let stays = |path: &Path| path.canonicalize().is_ok_and(|path| !replaced.contains(&path));
+        let known: Vec<_> = site.known.files.iter().filter(|(path, _)| stays(path)).map(|(_, file)| file).collect();
+        // What is wrong already is for `srvctl check` to say.
+        let sound = sources::catalogue(known.iter().copied()).is_ok();
+        Self { known: if sound { known } else { Vec::new() }, accepted: Vec::new() }
+    }
+
+    /// Takes a service that contradicts none of them.
+    fn accept(&mut self, service: &Service) -> Result<(), Unfit> {
+        self.accepted.push(FileRead::of(vec![Arc::new(service.clone())]));
+        let all = self.known.iter().copied().chain(&self.accepted);
+        sources::catalogue(all).map(drop).map_err(|problems| {
+            self.accepted.pop();
+            let why = problems.first().map_or_else(String::new, |problem| problem.message.clone());
+            (why, problems.first().and_then(|problem| problem.help.clone()))
+        })
+    }
 }
 
 fn state(path: &Path, text: &str) -> Result<State, Diagnostic> {

@@ -340,7 +340,7 @@ pub struct ExportArgs {
 
 /// Arguments of `import` without a subcommand.
 #[derive(Debug, Args)]
-pub struct ImportArgs {
+pub struct ExportedArgs {
     /// What `export` wrote; `-` for standard input
     #[arg(value_name = "FILE", required = true)]
     pub file: Option<PathBuf>,

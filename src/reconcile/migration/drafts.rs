@@ -232,7 +232,8 @@ impl<'t> Drafts<'t> {
         let checks = take_checks(&mut instances);
         if !short.is_empty() {
             let hosts = short.into_iter().collect::<Vec<_>>().join("`, `");
-            let message = format!("`{hosts}` without a domain: taken for hosts in {}", self.terms.zone);
+            let message =
+                format!("`{hosts}` without a domain: taken for hosts in {}", self.terms.zone.without_final_dot());
             let help = "hosts elsewhere: `--host-for NAME=NAME.WITH.DOMAIN`";
             self.say(Remark::new(Fate::Guessed, &source, subject.as_str(), message).of(&key).help(help));
         }
