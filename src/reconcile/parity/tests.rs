@@ -138,7 +138,11 @@ fn a_job_finds_what_it_corresponds_to_and_says_why() {
         (job("custom", "x:1"), "_other._tcp.internal.local.", "the service's `job_name` is that of the job"),
         (job("any", "'a.internal.local:5'") + sd, "by-dns", "its names give its only target"),
         (job("any", "'a.internal.local:5', 'c:1'") + sd, "by-dns", "its names give 1 of its 2 targets"),
-        (job("any", "'vm1.internal.local:9100'"), "_node-exporter._tcp.internal.local.", "the service offers its only target"),
+        (
+            job("any", "'vm1.internal.local:9100'"),
+            "_node-exporter._tcp.internal.local.",
+            "the service offers its only target",
+        ),
         (
             job("web", "x:1") + "    dns_sd_configs: [{ names: [_db._tcp.example] }]\n",
             "web",
