@@ -188,6 +188,7 @@ fn fitting(args: &RenderArgs) -> Result<(), String> {
         () if args.fragment && !consumer.has_scrape_configs() => refused("--fragment"),
         () if args.remote_write.is_some() && !consumer.writes_on() => refused("--remote-write"),
         () if args.forward_to.is_some() && consumer != Consumer::Alloy => refused("--forward-to"),
+        () if args.job_suffix.is_some() && consumer == Consumer::Thanos => refused("--job-suffix"),
         () => Ok(()),
     }
 }
@@ -238,9 +239,9 @@ fn command(args: &RenderArgs) -> String {
         ("--refresh-interval", &refresh),
         ("--remote-write", &args.remote_write),
         ("--forward-to", &args.forward_to),
-        ("--job-suffix", &args.job_suffix),
     ];
     words.extend(options.into_iter().filter_map(|(option, value)| Some(format!("{option} {}", value.as_ref()?))));
+    words.extend(args.job_suffix.as_ref().map(|suffix| format!("--job-suffix={suffix}")));
     words.extend(args.fragment.then(|| "--fragment".to_owned()));
     words.join(" ")
 }

@@ -101,17 +101,23 @@ impl<'t> Drafts<'t> {
         }
     }
 
-    /// The host of an instance, and whether it is there already is for [`offer`](Self::offer). A remark when there is none.
+    /// The host of an instance; a remark when there is none. That it was said without a domain is one too.
     pub(super) fn locate(&mut self, source: &Source, key: &ServiceKey, text: &str) -> Option<Located> {
+        let located = self.locate_in_zone(source, key, text)?;
+        if located.is_short
+            && let Some(draft) = self.drafts.get_mut(key)
+        {
+            draft.short.insert(text.to_owned());
+        }
+        Some(located)
+    }
+
+    /// The same where hosts without a domain are in the zone by agreement.
+    pub(super) fn locate_in_zone(&mut self, source: &Source, key: &ServiceKey, text: &str) -> Option<Located> {
         match self.terms.locate(text) {
             Ok(located) => {
                 if let Some(guess) = &located.guess {
                     self.say(Remark::new(Fate::Guessed, source, text, guess.clone()).of(key));
-                }
-                if located.is_short
-                    && let Some(draft) = self.drafts.get_mut(key)
-                {
-                    draft.short.insert(text.to_owned());
                 }
                 Some(located)
             }
