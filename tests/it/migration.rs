@@ -128,7 +128,9 @@ fn the_five_phases_are_as_the_page_shows_them() {
         let named = named.notifies(([127, 0, 0, 1], 5301).into()).start();
         let directory = TempDir::with_prefix("srvctl-migration-").unwrap();
         let mut site = Site { directory, prometheus: None, daemon: None };
-        ["services.d", "state"].map(|name| fs::create_dir(site.path(name)).unwrap());
+        for name in ["services.d", "state"] {
+            fs::create_dir(site.path(name)).unwrap();
+        }
         fs::write(site.path("internal.local.key"), named.key().text()).unwrap();
         fs::set_permissions(site.path("internal.local.key"), fs::Permissions::from_mode(0o600)).unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE);

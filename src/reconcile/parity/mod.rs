@@ -189,5 +189,6 @@ fn alone(today: &Today<'_>) -> JobParity {
         _ if !today.unasked.is_empty() || today.job.dns_sd.is_empty() => Outcome::NotCompared,
         _ => Outcome::FromDns,
     };
-    JobParity { outcome, ..differ::empty(today) }
+    let views = today.from_dns.iter().map(|targets| differ::discovered(targets)).collect();
+    JobParity { outcome, views, ..differ::empty(today) }
 }

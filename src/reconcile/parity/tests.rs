@@ -251,8 +251,7 @@ scrape_configs:
         format!("  - job_name: web-dns\n    dns_sd_configs: [{{ names: [{WEB}.] }}]\n    relabel_configs: {rules}\n");
     let parity = one(&(text.to_owned() + &sd), &Catalogue::new(), dns);
     assert_eq!((told(&parity), parity.outcome), (vec![], Outcome::Match));
-    let note =
-        "its series get job=\"web-dns\" in place of job=\"web\": when the job `web` is gone, call it so, or relabel";
+    let note = "its series get job=\"web-dns\" in place of job=\"web\": call the job so when the old one goes";
     assert_eq!(parity.notes, [note]);
 }
 
