@@ -9,10 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::discovery::{Listed, Unlisted};
 use super::metrics::Exposition;
 use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
 use crate::model::{Catalogue, DaemonStatus, Event, InstanceId, Name, Offer, Principal, ServiceKey};
 use crate::reconcile::PlanId;
+use crate::reconcile::discovery::Selection;
 use crate::reconcile::registry::{Decision, Refused, Registry, Request};
 
 /// An answer that takes a while.
@@ -25,6 +27,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What Prometheus scrapes.
     fn metrics(&self, exposition: Exposition) -> String;
+
+    /// The targets that Prometheus shall have, those that are wanted and that somebody may see.
+    ///
+    /// # Errors
+    /// When there is no list: an empty one would take targets away.
+    fn targets(&self, selection: &Selection, who: &Principal) -> Result<Listed, Unlisted>;
 
     /// The managed zones.
     fn zones(&self) -> &[Name];

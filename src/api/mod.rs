@@ -3,12 +3,14 @@
 //! Knows who asks and how they are answered. What becomes of a request, a [`Backend`] says; the daemon is one.
 //!
 //! Paths begin with the version, `/v1`. What a later version adds to an answer does not change the path; what would
-//! break a client does. `/metrics` is where Prometheus looks, and has no version.
+//! break a client does. `/metrics` and `/sd/prometheus` are for Prometheus, and have no version.
 
 mod access;
 mod backend;
 mod client;
+mod discovery;
 mod metrics;
+mod plain;
 mod problem;
 mod query;
 mod routes;
@@ -20,6 +22,7 @@ mod types;
 pub use access::{Access, Known, Peer, TokenHash, hash};
 pub use backend::{Accepted, Answer, Backend, Goal, Proof, View};
 pub use client::{ApiError, Ask, Client, Credentials, status};
+pub use discovery::{Listed, Unlisted, serve_targets};
 pub use metrics::{Exposition, serve_metrics};
 pub use problem::Problem;
 pub use routes::openapi;
@@ -28,8 +31,8 @@ pub use socket::{ListenError, Socket};
 pub use tls::{Port, ServerTls, serve_tls};
 pub use types::{
     Changed, Events, HealthOfService, HealthOfServices, Imported, InstanceView, Instances, MaintenanceView,
-    Maintenances, NumberedTransition, Plan, Plans, ServiceView, Services, Source, Transitions, Verified, Word, Work,
-    Works,
+    Maintenances, NumberedTransition, Plan, Plans, ServiceView, Services, Source, TargetGroup, Transitions, Verified,
+    Word, Work, Works,
 };
 
 /// Where a liveness probe looks.

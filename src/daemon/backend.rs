@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::discovery::{self, Desk};
 use super::health_board::{self, HealthBoard, HealthWrite, Said};
 use super::inbox::Inbox;
 use super::metrics::Metrics;
@@ -16,11 +17,12 @@ use super::prove::Prover;
 use super::registrar::Question;
 use super::wishes::Wishes;
 use super::zone_task::now;
-use crate::api::{self, Accepted, Answer, Exposition, Goal, Proof, View};
+use crate::api::{self, Accepted, Answer, Exposition, Goal, Listed, Proof, Unlisted, View};
 use crate::config::Config;
 use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
 use crate::model::{DaemonStatus, Event, InstanceId, Name, Outcome, Principal, ServiceKey};
 use crate::reconcile::PlanId;
+use crate::reconcile::discovery::Selection;
 use crate::reconcile::registry::{Decision, Refused, Request};
 use crate::store::{self, Filter, HealthBatch, StoreError};
 
@@ -40,6 +42,8 @@ pub(super) struct Backend {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
     pub(super) metrics: Arc<Metrics>,
+    /// The list of targets; none without `[discovery]`.
+    pub(super) desk: Option<Desk>,
 }
 
 impl Backend {
@@ -65,6 +69,11 @@ impl api::Backend for Backend {
     fn metrics(&self, exposition: Exposition) -> String {
         let status = self.status.borrow().clone();
         self.metrics.render(status, exposition)
+    }
+
+    fn targets(&self, selection: &Selection, who: &Principal) -> Result<Listed, Unlisted> {
+        let desk = self.desk.as_ref().ok_or(Unlisted::Off)?;
+        discovery::listed(desk, selection, who)
     }
 
     fn zones(&self) -> &[Name] {

@@ -4,6 +4,7 @@
 
 mod aside;
 mod desired;
+pub mod discovery;
 pub mod doctor;
 mod evidence;
 mod guard;

@@ -21,6 +21,7 @@ mod errors;
 mod foreign;
 mod guards;
 mod health;
+mod http_sd;
 mod isolation;
 mod keys;
 mod kills;

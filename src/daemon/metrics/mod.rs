@@ -1,7 +1,7 @@
 //! What `/metrics` tells: what the tasks do, counted and timed here, and how things stand, taken from the status.
 //!
-//! Names and units follow <https://prometheus.io/docs/practices/naming/>. Labels are zones, servers and a handful of
-//! words, never names, hosts or instances: however much is published, there are no more series.
+//! Names and units follow <https://prometheus.io/docs/practices/naming/>. Labels are zones, servers, configured files and a
+//! handful of words, never names, hosts or instances: however much is published, there are no more series.
 
 mod buckets;
 mod standing;

@@ -56,7 +56,8 @@ impl Prometheus {
         ))
     }
 
-    fn configured(text: &str) -> Self {
+    /// Starts it with this configuration.
+    pub(crate) fn configured(text: &str) -> Self {
         let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
         let address = free_address();
         let path = directory.path();
@@ -89,6 +90,13 @@ impl Prometheus {
             (last.as_ref() == Some(expected)).then_some(())
         });
         assert!(found.is_some(), "Prometheus has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// How often it has asked for a list over HTTP in vain, by its own metrics.
+    pub(crate) fn failed_lists(&self) -> f64 {
+        let metrics = get(self.address, "/metrics").unwrap_or_default();
+        let failed = metrics.lines().filter_map(|line| line.strip_prefix("prometheus_sd_http_failures_total"));
+        failed.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
     /// What its API answers; none while it does not.
@@ -149,6 +157,14 @@ pub(crate) fn targets_of(address: SocketAddr, path: &str) -> Option<Targets> {
         targets.entry(job.to_owned()).or_default().insert(address.to_owned());
     }
     Some(targets)
+}
+
+/// The same targets with everything that is told of them, by their addresses.
+pub(crate) fn described_by(address: SocketAddr, path: &str) -> Option<BTreeMap<String, Value>> {
+    let answer = ask(address, path)?;
+    let targets = answer["data"]["activeTargets"].as_array()?.iter();
+    let address = |target: &Value| target["discoveredLabels"]["__address__"].as_str().map(str::to_owned);
+    targets.map(|target| Some((address(target)?, target.clone()))).collect()
 }
 
 fn ask(address: SocketAddr, path: &str) -> Option<Value> {

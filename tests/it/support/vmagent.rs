@@ -1,16 +1,18 @@
 //! A real vmagent that discovers its targets from DNS.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::harness::free_address;
 use super::program::{find, poll};
-use super::prometheus::{Targets, targets_of};
+use super::prometheus::{Targets, described_by, targets_of};
 
 /// One slow look-up after another, and again: vmagent makes them in turns.
 const DISCOVERY_LIMIT: Duration = Duration::from_mins(2);
@@ -25,20 +27,27 @@ pub(crate) struct Vmagent {
 impl Vmagent {
     /// Starts it with one job per pair of job name and SRV name.
     pub(crate) fn start(jobs: &[(&str, &str)]) -> Self {
-        let directory = TempDir::with_prefix("srvctl-vmagent-").unwrap();
-        let address = free_address();
         let mut text = "global: { scrape_interval: 1h }\nscrape_configs:\n".to_owned();
         for (job, name) in jobs {
             let sd = format!("{{ names: [\"{name}\"], type: SRV }}");
             let _ = write!(text, "  - job_name: {job}\n    dns_sd_configs:\n      - {sd}\n");
         }
+        Self::configured(&text)
+    }
+
+    /// Starts it with this configuration.
+    pub(crate) fn configured(text: &str) -> Self {
+        let directory = TempDir::with_prefix("srvctl-vmagent-").unwrap();
+        let address = free_address();
         let path = directory.path();
         fs::write(path.join("vmagent.yml"), text).unwrap();
         let log = File::create(path.join("vmagent.log")).unwrap();
         let mut command = Command::new(find("vmagent", "victoria-metrics"));
         command.arg(format!("-promscrape.config={}", path.join("vmagent.yml").display()));
         // It refuses `refresh_interval` in the file.
-        command.arg("-promscrape.dnsSDCheckInterval=1s").arg(format!("-httpListenAddr={address}"));
+        command
+            .args(["-promscrape.dnsSDCheckInterval=1s", "-promscrape.httpSDCheckInterval=1s"])
+            .arg(format!("-httpListenAddr={address}"));
         // What is scraped goes nowhere; every failed look-up is in the log, and not the first of each second only.
         command.arg("-remoteWrite.url=http://127.0.0.1:1/").arg("-loggerErrorsPerSecondLimit=0");
         command.arg(format!("-remoteWrite.tmpDataPath={}", path.join("data").display())).current_dir(path);
@@ -60,6 +69,11 @@ impl Vmagent {
             (last.as_ref() == Some(expected)).then_some(())
         });
         assert!(found.is_some(), "vmagent has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// Each target by its address, as its API tells of it; none while it does not answer.
+    pub(crate) fn described(&self) -> Option<BTreeMap<String, Value>> {
+        described_by(self.address, "/api/v1/targets")
     }
 
     /// The error of its last failed look-up of a name, in Go's words.
