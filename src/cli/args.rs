@@ -11,6 +11,7 @@ use super::registry::{
     DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ImportArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs,
     RunArgs, SetArgs, ShowArgs,
 };
+use super::render::RenderArgs;
 use crate::daemon::through::Through;
 use crate::model::{Name, OwnerId};
 use crate::protocol::lookup::Consumer;
@@ -79,6 +80,11 @@ pub enum Command {
     ///
     /// One unless the service is spread by `shards`. With `shards = "auto"` the zone is read to see how many.
     Names(NamesArgs),
+    /// Print the scrape configuration of Prometheus, or of another consumer, for the services
+    ///
+    /// One job for each service and zone, with the names to look it up under, its metadata as labels, and how it is
+    /// scraped. `--check FILE` exits 3 when a file is not what would be printed.
+    Render(RenderArgs),
     /// Ask the running daemon how each zone stands
     ///
     /// Exits 3 when a zone is not in sync or a file is broken, 4 when a guard holds a plan.

@@ -16,6 +16,7 @@ mod output;
 mod owned;
 mod plan;
 mod registry;
+mod render;
 mod status;
 mod token;
 mod verify;
@@ -68,6 +69,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Verify(args) => verify::run(config, &args).await,
                 Command::Doctor(args) => doctor::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
+                Command::Render(args) => render::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
                 Command::Token(args) => token::run(&args),
                 Command::Register(args) => registry::register(config, &args).await,

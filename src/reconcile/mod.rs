@@ -17,6 +17,7 @@ mod plan;
 mod reconciler;
 mod refusal;
 pub mod registry;
+pub mod render;
 mod shards;
 mod takeover;
 pub mod targets;

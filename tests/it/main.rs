@@ -46,6 +46,7 @@ mod registration;
 mod registration_catalogue;
 mod registration_remote;
 mod registration_run;
+mod render;
 mod scripted;
 mod secondaries;
 mod secrets;
