@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use super::doctor::DoctorArgs;
+use super::import::ImportArgs;
 use super::registry::{
-    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ImportArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs,
-    RunArgs, SetArgs, ShowArgs,
+    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs, RunArgs,
+    SetArgs, ShowArgs,
 };
 use super::render::RenderArgs;
 use crate::daemon::through::Through;
@@ -128,7 +129,10 @@ pub enum Command {
     History(HistoryArgs),
     /// Print everything that is registered, for `import`
     Export(ExportArgs),
-    /// Register everything that was exported: all of it, or nothing
+    /// Register everything that was exported, or write service files from the files of other tools
+    ///
+    /// With a FILE of `export`: registers all of it, or nothing. With the name of another tool: writes what that one knows as
+    /// service files, with a report of what was mapped, guessed and refused.
     Import(ImportArgs),
 }
 

@@ -8,6 +8,7 @@ mod daemon;
 mod dig;
 mod doctor;
 mod exit;
+mod import;
 mod load;
 mod log;
 mod moment;
@@ -83,7 +84,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Run(args) => registry::run(config, &args).await,
                 Command::History(args) => registry::history(config, &args).await,
                 Command::Export(args) => registry::export(config, &args).await,
-                Command::Import(args) => registry::import(config, &args).await,
+                Command::Import(args) => import::run(config, &args).await,
                 Command::Daemon => Exit::Usage,
             }
         }

@@ -10,6 +10,7 @@ mod evidence;
 mod guard;
 pub mod health;
 mod holdings;
+pub mod migration;
 mod moved;
 mod obstacle;
 mod ownership;

@@ -22,6 +22,7 @@ mod foreign;
 mod guards;
 mod health;
 mod http_sd;
+mod import;
 mod isolation;
 mod keys;
 mod kills;
