@@ -4,6 +4,7 @@ mod adopt;
 mod apply;
 mod args;
 mod check;
+mod compare;
 mod daemon;
 mod dig;
 mod doctor;
@@ -68,6 +69,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Owned(args) => owned::run(config, &args).await,
                 Command::Dig(args) => dig::run(config, &args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
+                Command::Compare(args) => compare::run(config, &args).await,
                 Command::Doctor(args) => doctor::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
                 Command::Render(args) => render::run(config, &args).await,

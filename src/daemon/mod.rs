@@ -13,6 +13,7 @@
 
 mod backend;
 mod backoff;
+pub mod comparison;
 pub mod cycle;
 mod discovery;
 pub mod doctor;

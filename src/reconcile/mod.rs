@@ -14,6 +14,7 @@ pub mod migration;
 mod moved;
 mod obstacle;
 mod ownership;
+pub mod parity;
 mod plan;
 mod reconciler;
 mod refusal;

@@ -13,6 +13,7 @@ mod api;
 mod bad_data;
 mod changes;
 mod cli;
+mod compare;
 mod converge;
 mod daemon;
 mod dig;
