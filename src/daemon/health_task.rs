@@ -22,7 +22,7 @@ use super::wishes::Wishes;
 use crate::model::health::{Condition, Maintained, Maintenance};
 use crate::model::{DaemonStatus, Name, ServiceKey};
 use crate::probes::{Observed, Probes};
-use crate::reconcile::health::{Happening, Health, News};
+use crate::reconcile::health::{Happening, Health, News, Seen};
 use jobs::Jobs;
 use memory::Memory;
 use summary::Summaries;
@@ -118,7 +118,9 @@ impl HealthTask {
 
     /// Has those services checked that are others than before.
     fn check_others(&self, changed: &BTreeSet<ServiceKey>, work: &mut Work) -> News {
-        work.is_told = true;
+        if !std::mem::replace(&mut work.is_told, true) {
+            self.triage.with(Health::forget_others);
+        }
         for own_name in changed.iter().filter_map(|key| key.owner_name().ok()) {
             let checks = self.triage.with(|health| health.checks(&own_name)).unwrap_or_default();
             work.jobs.set(&own_name, checks);
@@ -132,11 +134,12 @@ impl HealthTask {
     fn hear(&self, Board { said, maintenance }: Board, work: &mut Work) -> News {
         let now = self.triage.now();
         let mut news = News::default();
-        for Said { service, instance, result } in said {
+        for Said { service, instance, result, is_near } in said {
             let Ok(own_name) = service.owner_name() else { continue };
-            let heard = self.triage.with(|health| health.hear(&own_name, &instance, &result, now)).flatten();
+            let word = Seen { result, at: now, is_near };
+            let heard = self.triage.with(|health| health.hear(&own_name, &instance, &word)).flatten();
             if let Some(heard) = heard {
-                self.metrics.probed("lease", &result);
+                self.metrics.probed("lease", &word.result);
                 news.extend(heard);
                 work.dirty.insert(own_name);
             }
@@ -166,14 +169,13 @@ impl HealthTask {
 
     fn observe(&self, results: Vec<Observed>, work: &mut Work) -> News {
         let mut news = News::default();
-        for Observed { id, result, at, .. } in results {
+        for Observed { id, result, is_near, at, late } in results {
             let Some(subject) = work.jobs.subject(id) else { continue };
             self.metrics.probed(subject.check.kind.as_str(), &result);
-            let now = self.triage.at(at.into_std());
+            self.metrics.probed_late(late);
+            let seen = Seen { result, at: self.triage.at(at.into_std()), is_near };
             let whose = (&subject.service, &subject.instance);
-            news.extend(
-                self.triage.with(|health| health.observe(whose, &subject.check, result, now)).unwrap_or_default(),
-            );
+            news.extend(self.triage.with(|health| health.observe(whose, &subject.check, seen)).unwrap_or_default());
             if !work.dirty.contains(&subject.service) {
                 work.dirty.insert(subject.service.clone());
             }

@@ -10,6 +10,7 @@
 //!                                                          └──▶ Metrics ─▶ Prometheus
 //! ```
 
+mod announce;
 mod backend;
 mod backoff;
 pub mod cycle;
@@ -171,7 +172,7 @@ async fn generation(
     let status = Arc::new(watch::Sender::new(initial_status(config)));
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
-    let triage = Arc::new(Triage::new());
+    let triage = Arc::new(Triage::new(config.daemon.commands));
     let overlay = Arc::clone(&triage) as Arc<dyn Overlay>;
     let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), overlay, Arc::clone(&status)));
     outside.metrics.expect(&config.zones);

@@ -18,6 +18,8 @@ use crate::store::HealthContents;
 pub(super) struct Triage {
     state: Mutex<State>,
     clock: Clock,
+    /// Whether checks that are commands are made.
+    commands: bool,
 }
 
 enum State {
@@ -51,8 +53,9 @@ impl Clock {
 }
 
 impl Triage {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State::Waiting(BTreeMap::new())), clock: Clock::new() }
+    /// `commands` tells whether checks that are commands are made.
+    pub(super) fn new(commands: bool) -> Self {
+        Self { state: Mutex::new(State::Waiting(BTreeMap::new())), clock: Clock::new(), commands }
     }
 
     /// Takes in how things were when that was written down last.
@@ -61,6 +64,9 @@ impl Triage {
         let mut state = self.lock();
         let State::Waiting(services) = &mut *state else { return };
         let mut health = Health::new(contents.remembered, contents.maintenance);
+        if !self.commands {
+            health = health.without_commands();
+        }
         let mut news = News::default();
         for (own_name, service) in std::mem::take(services) {
             news.extend(health.set(&own_name, Some(&service), now));
