@@ -21,6 +21,8 @@ mod errors;
 mod foreign;
 mod guards;
 mod health;
+mod health_isolation;
+mod health_kinds;
 mod isolation;
 mod keys;
 mod kills;
