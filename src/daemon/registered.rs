@@ -117,7 +117,8 @@ fn published(files: &Catalogue, registry: &Registry, health: &HealthContents, co
         return catalogue;
     }
     let now = now() * 1000;
-    let mut health = Health::new(health.remembered.clone(), health.maintenance.clone());
+    let maintenance = health.maintenance.clone().into_iter().filter(|(_, found)| found.lasts(now));
+    let mut health = Health::new(health.remembered.clone(), maintenance);
     if !commands {
         health = health.without_commands();
     }

@@ -34,6 +34,9 @@ struct Known {
     news: News,
 }
 
+/// A difference that small, milliseconds, is none: clocks are put right in small steps all the time.
+const AGREES: i64 = 2_000;
+
 /// Milliseconds since 1970 that never go back: the time at the start, and what has passed since.
 struct Clock {
     wall: u64,
@@ -42,14 +45,19 @@ struct Clock {
 
 impl Clock {
     fn new() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), started: Instant::now() }
+        Self { wall: wall(), started: Instant::now() }
     }
 
     fn at(&self, moment: Instant) -> u64 {
         let passed = moment.saturating_duration_since(self.started).as_millis();
         self.wall.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX))
     }
+}
+
+/// The time of day, milliseconds since 1970.
+fn wall() -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Triage {
@@ -63,7 +71,8 @@ impl Triage {
         let now = self.now();
         let mut state = self.lock();
         let State::Waiting(services) = &mut *state else { return };
-        let mut health = Health::new(contents.remembered, contents.maintenance);
+        let maintenance = contents.maintenance.into_iter().filter(|(_, found)| found.lasts(wall()));
+        let mut health = Health::new(contents.remembered, maintenance);
         if !self.commands {
             health = health.without_commands();
         }
@@ -77,6 +86,13 @@ impl Triage {
     /// The time, milliseconds since 1970.
     pub(super) fn now(&self) -> u64 {
         self.clock.at(Instant::now())
+    }
+
+    /// By how many milliseconds that is behind the time of day, which may have been set since the start: of a machine whose
+    /// clock is wrong until it has asked somebody, for instance.
+    pub(super) fn behind(&self) -> i64 {
+        let behind = wall().cast_signed().saturating_sub(self.now().cast_signed());
+        if behind.abs() < AGREES { 0 } else { behind }
     }
 
     /// A moment as such a time.

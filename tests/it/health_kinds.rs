@@ -14,7 +14,7 @@ use serde_json::Value;
 use tonic_health::ServingStatus;
 
 use crate::probes::{Grpc, is_gone, mute};
-use crate::support::{Backend, Daemon, Named, Settings, Workspace, free_address, poll, send_local};
+use crate::support::{Backend, Named, Settings, Workspace, free_address, poll, send_local};
 
 const OFTEN: &str = "interval = \"100ms\"\ntimeout = \"100ms\"\nrise = 2\nfall = 2\n";
 
@@ -77,68 +77,83 @@ fn reasons(workspace: &Workspace) -> BTreeMap<String, Vec<String>> {
     reasons
 }
 
+const KINDS: [&str; 6] = ["http", "tcp", "dns", "grpc", "command", "lease"];
+
+/// One instance of each kind, all of which can be made to fail.
+struct Instances {
+    named: Named,
+    workspace: Workspace,
+    web: Backend,
+    grpc: Grpc,
+    door: Option<Door>,
+    address: SocketAddr,
+}
+
+impl Instances {
+    fn start() -> Self {
+        let (named, address) = (Named::start(), free_address());
+        let workspace = Workspace::with(&allowing_commands(&named));
+        let (web, grpc) = (Backend::start(), Grpc::start(None));
+        Self { named, workspace, web, grpc, door: None, address }
+    }
+
+    fn write_services(&self) {
+        let plugin = write_plugin(&self.workspace, "echo \"for $1\"\nexit \"$(cat says)\"");
+        let often = |kind: &str| format!("type = \"{kind}\"\n{OFTEN}");
+        let command = format!("{}command = [\"{plugin}\", \"{{host}}\"]\n", often("command")).replace("100ms", "1s");
+        for (name, port, check) in [
+            ("http", self.web.port(), often("http")),
+            ("tcp", self.address.port(), often("tcp")),
+            ("dns", self.named.address().port(), often("dns") + "name = \"probe.internal.local\"\nrecord = \"TXT\"\n"),
+            ("grpc", self.grpc.address.port(), often("grpc") + "service = \"shop\"\n"),
+            ("command", 1, command),
+            ("lease", 2, "type = \"lease\"\nttl = \"1h\"\n".to_owned()),
+        ] {
+            self.workspace.write_service(&format!("{name}.toml"), &service(name, port, &check));
+        }
+    }
+
+    fn set_well(&mut self, well: bool) {
+        self.web.answers(if well { 200 } else { 503 });
+        self.door = well.then(|| Door::open(self.address));
+        let change = if well { "add probe.internal.local. 60 TXT there" } else { "delete probe.internal.local. TXT" };
+        self.named.nsupdate(&format!("update {change}"));
+        self.grpc.set("shop", if well { ServingStatus::Serving } else { ServingStatus::NotServing });
+        self.workspace.write_file("says", if well { "0" } else { "2" });
+    }
+
+    fn renew(&self, status: &str) {
+        let arguments = ["renew", "lease", "--host", "lease", "--port", "2", "--output", "itself", "--status", status];
+        self.workspace.expect(0, &arguments);
+    }
+
+    fn all_are_seen(&self, verdict: &str) -> bool {
+        KINDS.iter().all(|kind| {
+            let shown = self.workspace.json(&["health", kind, "--json"]);
+            let check = &shown["instances"][0]["checks"][0];
+            check["type"] == *kind && check["result"]["verdict"] == verdict
+        })
+    }
+}
+
 #[test]
 fn every_kind_of_check_fails_and_recovers() {
-    let named = Named::start();
-    let (web, grpc, door) = (Backend::start(), Grpc::start(None), Door::open(free_address()));
-    let workspace = Workspace::with(&allowing_commands(&named));
-    workspace.write_file("says", "0");
-    let plugin = write_plugin(&workspace, "echo \"for $1\"\nexit \"$(cat says)\"");
-    named.nsupdate("update add probe.internal.local. 60 TXT there");
-    grpc.set("shop", ServingStatus::Serving);
-    let at = named.address();
-    for (name, port, check) in [
-        ("http", web.port(), format!("type = \"http\"\n{OFTEN}")),
-        ("tcp", door.address.port(), format!("type = \"tcp\"\n{OFTEN}")),
-        ("dns", at.port(), format!("type = \"dns\"\nname = \"probe.internal.local\"\nrecord = \"TXT\"\n{OFTEN}")),
-        ("grpc", grpc.address.port(), format!("type = \"grpc\"\nservice = \"shop\"\n{OFTEN}")),
-        (
-            "command",
-            1,
-            format!("type = \"command\"\ncommand = [\"{plugin}\", \"{{host}}\"]\n{OFTEN}").replace("100ms", "1s"),
-        ),
-        ("lease", 2, "type = \"lease\"\nttl = \"1h\"\n".to_owned()),
-    ] {
-        workspace.write_service(&format!("{name}.toml"), &service(name, port, &check));
-    }
-    let renew = |status: &str| {
-        let arguments = ["renew", "lease", "--host", "lease", "--port", "2", "--output", "itself", "--status", status];
-        workspace.expect(0, &arguments);
-    };
-    let mut daemon = workspace.daemon();
+    let mut instances = Instances::start();
+    instances.set_well(true);
+    instances.write_services();
+    let mut daemon = instances.workspace.daemon();
     daemon.wait_in_sync();
-    let seen = |daemon: &mut Daemon, verdict: &str| {
-        daemon.wait_for(&format!("all are seen {verdict}"), || {
-            let kinds = ["http", "tcp", "dns", "grpc", "command", "lease"];
-            kinds.iter().all(|kind| {
-                let shown = workspace.json(&["health", kind, "--json"]);
-                let check = &shown["instances"][0]["checks"][0];
-                check["type"] == *kind && check["result"]["verdict"] == verdict
-            })
-        });
-    };
-    renew("passing");
-    seen(&mut daemon, "passing");
-    daemon.wait_until("all pass", |status| status["health"]["passing"] == 6);
+    instances.renew("passing");
+    daemon.wait_for("all are seen passing", || instances.all_are_seen("passing"));
+    daemon.wait_until("all pass", |status| status["health"]["passing"] == KINDS.len());
+    instances.set_well(false);
+    instances.renew("failing");
+    daemon.wait_until("all fail", |status| status["health"]["failing"] == KINDS.len());
+    instances.set_well(true);
+    instances.renew("passing");
+    daemon.wait_until("all pass again", |status| status["health"]["passing"] == KINDS.len());
 
-    web.answers(503);
-    let address = door.address;
-    drop(door);
-    named.nsupdate("update delete probe.internal.local. TXT");
-    grpc.set("shop", ServingStatus::NotServing);
-    workspace.write_file("says", "2");
-    renew("failing");
-    daemon.wait_until("all fail", |status| status["health"]["failing"] == 6);
-
-    web.answers(200);
-    let _door = Door::open(address);
-    named.nsupdate("update add probe.internal.local. 60 TXT there");
-    grpc.set("shop", ServingStatus::Serving);
-    workspace.write_file("says", "0");
-    renew("passing");
-    daemon.wait_until("all pass again", |status| status["health"]["passing"] == 6);
-
-    let reasons = reasons(&workspace);
+    let reasons = reasons(&instances.workspace);
     for (kind, failed, passed) in [
         ("http", "failing: http failed 2 times in a row: 503", "passing: http passed 2 times in a row: 200"),
         ("tcp", "failing: tcp failed 2 times in a row: no connection to 127.0.0.1:", "passing: tcp passed 2 times"),
@@ -237,4 +252,35 @@ fn a_check_that_cannot_be_made_is_told_before_it_is_needed() {
     workspace.configure(&allowing_commands(&named));
     let said = warnings(&workspace);
     assert!(said.iter().any(|line| line.contains("nothing` cannot be run: No such file")), "{said:?}");
+}
+
+/// A machine whose clock is wrong until it has asked somebody: what is meant by the time of day goes by it all the same.
+#[test]
+fn a_clock_that_is_set_changes_nothing_about_maintenance() {
+    let (named, fleet) = (Named::start(), [Backend::start(), Backend::start(), Backend::start()]);
+    let workspace = Workspace::new(&named);
+    let mut text = format!(
+        "[[service]]\nname = \"web\"\n[service.health]\npolicy = \"withdraw\"\n[[service.check]]\ntype = \"http\"\n{OFTEN}"
+    );
+    for (index, backend) in fleet.iter().enumerate() {
+        let port = backend.port();
+        let _ = write!(text, "[[service.instance]]\nhost = \"h{index}\"\nport = {port}\naddresses = [\"127.0.0.1\"]\n");
+    }
+    workspace.write_service("web.toml", &text);
+    workspace.write_file("clock", "+5h");
+    let mut daemon = workspace.daemon_with_clock("clock");
+    daemon.wait_until("all pass", |status| status["health"]["passing"] == 3);
+    workspace.write_file("clock", "+0");
+    let published = || named.zone_text().iter().filter(|line| line.contains(" SRV ")).count();
+    workspace.expect(0, &["maintain", "h1", "--for", "1h", "--why", "new disk"]);
+    daemon.wait_for("it is out", || published() == 2);
+    fleet[0].answers(503);
+    daemon.wait_until("it fails", |status| status["health"]["failing"] == 1);
+    let history = workspace.json(&["health", "web", "--history", "--json"]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let at = history["transitions"][0]["at"].as_u64().unwrap();
+    assert!(u128::from(at) < now + 60_000, "{at} is hours ahead of {now}");
+    // An hour later, for whoever looks at the clock.
+    workspace.write_file("clock", "+2h");
+    daemon.wait_for("it is back", || published() == 3);
 }

@@ -157,18 +157,10 @@ impl Health {
         heard.then_some(news)
     }
 
-    /// Takes in that time has passed: leases that ran out, damping and maintenance that end, and instances that were to
-    /// wait until others had been seen. Meant to be told every second or so.
+    /// Takes in that time has passed: leases that ran out, damping that ends, and instances that were to wait until others
+    /// had been seen. Meant to be told every second or so.
     pub fn pass_time(&mut self, now: u64) -> News {
         let mut news = News::default();
-        let over: Vec<_> = self.maintenance.iter().filter(|(_, found)| !found.lasts(now)).collect();
-        let over: Vec<_> = over.into_iter().map(|(maintained, _)| maintained.clone()).collect();
-        for maintained in over {
-            self.maintenance.remove(&maintained);
-            news.happenings.push(Happening::MaintenanceOver(maintained.clone()));
-            self.decide_maintained(&maintained, now, &mut news);
-            news.maintenance_over.push(maintained);
-        }
         let timed = |track: &Track| track.is_timed() || track.publication == Publication::Awaiting;
         let names: Vec<_> = self.services.iter().filter(|(_, watched)| watched.any(timed)).collect();
         let names: Vec<_> = names.into_iter().map(|(own_name, _)| own_name.clone()).collect();
@@ -186,7 +178,8 @@ impl Health {
         news
     }
 
-    /// Takes in that somebody works on something, or does not any more.
+    /// Takes in that somebody works on something, or does not any more. When its time is over is not seen here: people mean
+    /// the time of day, and clocks are set.
     pub fn maintain(&mut self, maintained: &Maintained, maintenance: Option<Maintenance>, now: u64) -> News {
         let mut news = News::default();
         match maintenance {
@@ -282,9 +275,7 @@ impl Health {
     fn decide(&mut self, own_name: &Name, now: u64, news: &mut News) {
         let isolated = self.is_isolated();
         let Some(watched) = self.services.get_mut(own_name) else { return };
-        let lasts = |maintained: &Maintained| {
-            self.maintenance.get(maintained).is_some_and(|maintenance| maintenance.lasts(now))
-        };
+        let lasts = |maintained: &Maintained| self.maintenance.contains_key(maintained);
         let maintained = lasts(&Maintained::Service(own_name.clone()));
         let surroundings = Surroundings { isolated, maintained, reached: self.reached, now };
         let is_quiet = self.maintenance.is_empty();
