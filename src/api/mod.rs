@@ -4,7 +4,6 @@
 //!
 //! Paths begin with the version, `/v1`. What a later version adds to an answer does not change the path; what would
 //! break a client does. `/metrics` and `/sd/prometheus` are for Prometheus, and have no version.
-//! break a client does. `/metrics` is where Prometheus looks, and has no version.
 //!
 //! A Prometheus is asked over the same HTTP.
 
