@@ -22,6 +22,8 @@ mod errors;
 mod foreign;
 mod guards;
 mod health;
+mod health_isolation;
+mod health_kinds;
 mod http_sd;
 mod import;
 mod isolation;
