@@ -4,10 +4,12 @@ mod adopt;
 mod apply;
 mod args;
 mod check;
+mod compare;
 mod daemon;
 mod dig;
 mod doctor;
 mod exit;
+mod import;
 mod load;
 mod log;
 mod moment;
@@ -67,6 +69,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Owned(args) => owned::run(config, &args).await,
                 Command::Dig(args) => dig::run(config, &args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
+                Command::Compare(args) => compare::run(config, &args).await,
                 Command::Doctor(args) => doctor::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
                 Command::Render(args) => render::run(config, &args).await,
@@ -83,7 +86,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Run(args) => registry::run(config, &args).await,
                 Command::History(args) => registry::history(config, &args).await,
                 Command::Export(args) => registry::export(config, &args).await,
-                Command::Import(args) => registry::import(config, &args).await,
+                Command::Import(args) => import::run(config, &args).await,
                 Command::Daemon => Exit::Usage,
             }
         }

@@ -9,6 +9,7 @@ mod marker;
 mod name;
 mod name_map;
 mod principal;
+pub mod prometheus;
 mod rdata;
 mod registration;
 mod rrset;

@@ -6,6 +6,7 @@ mod checks;
 mod health;
 mod metadata;
 mod scrape;
+mod write;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -17,6 +18,8 @@ use crate::model::rules;
 use crate::model::{Diagnostic, Instance, MAX_SHARDS, Name, Place, Service, ServiceKey, Shards};
 
 use super::toml_fields::{self, Fields};
+
+pub use write::write;
 
 /// Reads one service file. `zones` are the managed zones.
 ///

@@ -79,6 +79,11 @@ impl Prometheus {
         Self { address, child, directory }
     }
 
+    /// Where it is asked.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// What it would scrape now; none while it does not answer.
     pub(crate) fn targets(&self) -> Option<Targets> {
         targets_of(self.address, "/api/v1/targets?state=active")
