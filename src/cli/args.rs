@@ -66,6 +66,12 @@ pub enum Command {
     Daemon,
     /// Look a name up as Prometheus does, and say what it would scrape
     Dig(DigArgs),
+    /// Browse services as a DNS-SD client does (RFC 6763), and say what is broken
+    ///
+    /// Without a service it lists the types. With one it lists the instances with host, port, addresses and TXT. Exits 1
+    /// when a look-up fails, 3 when nothing is found, an instance is listed that is not there, its host has no address or
+    /// its TXT is malformed.
+    Browse(BrowseArgs),
     /// Look every desired record up as Prometheus does, through every configured server
     ///
     /// Says what is in sync, stale (a cache, or a secondary that is behind: and until when), missing, extra, different or
@@ -221,6 +227,21 @@ pub struct NamesArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Arguments of `browse`.
+#[derive(Debug, Args)]
+pub struct BrowseArgs {
+    /// The service, `jenkins`, `_jenkins._tcp` or a subtype `_ci._sub._jenkins._tcp`; and whom to ask, @HOST or @HOST:PORT
+    /// [default: the servers of resolv.conf]
+    #[arg(value_name = "SERVICE | @SERVER")]
+    pub arguments: Vec<String>,
+    /// Begin in this domain; may be given several times [default: the configured zones, or the search list of resolv.conf]
+    #[arg(long = "domain", short = 'd', value_name = "DOMAIN")]
+    pub domains: Vec<Name>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

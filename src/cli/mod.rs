@@ -3,6 +3,7 @@
 mod adopt;
 mod apply;
 mod args;
+mod browse;
 mod check;
 mod compare;
 mod daemon;
@@ -68,6 +69,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Release(args) => adopt::release(config, &args).await,
                 Command::Owned(args) => owned::run(config, &args).await,
                 Command::Dig(args) => dig::run(config, &args).await,
+                Command::Browse(args) => browse::run(config, &args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
                 Command::Compare(args) => compare::run(config, &args).await,
                 Command::Doctor(args) => doctor::run(config, &args).await,

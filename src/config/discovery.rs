@@ -95,10 +95,11 @@ fn each<T>(
     key: &'static str,
     mut parse: impl FnMut(&str) -> Result<T, Refusal>,
 ) -> Option<Vec<T>> {
-    if !fields.has(key) {
-        return Some(Vec::new());
-    }
-    let texts = fields.string_or_strings(key)?;
+    let is_said = fields.has(key);
+    let texts = match fields.string_or_strings(key) {
+        None if !is_said => return Some(Vec::new()),
+        texts => texts?,
+    };
     if texts.get_ref().is_empty() {
         let help = "remove the line to write everything";
         fields.report_with_help(texts.span(), format!("`{key}` names nothing, and nothing would be written"), help);
@@ -108,11 +109,12 @@ fn each<T>(
 }
 
 fn metadata(fields: &mut Fields<'_, '_>, selection: &mut Selection) -> Option<()> {
-    if !fields.has("metadata") {
-        return Some(());
-    }
-    let header = fields.header();
-    for (key, values) in fields.lists("metadata")? {
+    let (is_said, header) = (fields.has("metadata"), fields.header());
+    let lists = match fields.lists("metadata") {
+        None if !is_said => return Some(()),
+        lists => lists?,
+    };
+    for (key, values) in lists {
         if values.is_empty() {
             let help = "remove it, or say which values are wanted";
             fields.report_with_help(header.clone(), format!("`metadata.{key}` names nothing"), help);

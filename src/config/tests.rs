@@ -296,7 +296,7 @@ fn discovery_that_would_write_nothing_or_twice_is_an_error() {
         ("[[discovery.file]]\npath = \"x.json\"\nmetadata = { team = [] }", "`metadata.team` names nothing"),
         ("[[discovery.file]]\npath = \"x.json\"\nzones = \"elsewhere.local\"", "is not a managed zone"),
         ("[[discovery.file]]\npath = \"x.json\"\nhealth = \"well\"", "`well` is none of"),
-        ("[[discovery.file]]\npath = \"x.json\"\nservice = \"a\"", "services"),
+        ("[[discovery.file]]\npath = \"x.json\"\nservice = \"a\"", "did you mean `services`"),
         ("[[discovery.file]]\npath = \"x.json\"\n[[discovery.file]]\npath = \"x.json\"", "is written twice"),
     ] {
         let errors = errors(&format!("{FULL}[discovery]\n{table}\n"));

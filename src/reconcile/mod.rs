@@ -3,6 +3,7 @@
 //! Knows services and zones, but no server, file or clock.
 
 mod aside;
+mod browse;
 mod desired;
 pub mod discovery;
 pub mod doctor;
