@@ -80,7 +80,7 @@ fn job(scraped: &Scraped<'_>, request: &Request, (name, label): (String, String)
     let service = scraped.service;
     let discovery = discovery(scraped, request);
     let mut about = vec![headline(scraped, &discovery)];
-    let scrape = scrape(service, &mut about, warnings);
+    let scrape = scrape(service, request.consumer, &mut about, warnings);
     let labels = match &discovery {
         Discovery::Dns { .. } => Labels::of_instances(service),
         _ if request.consumer == Consumer::Telegraf => Labels::of_service(service),
@@ -154,7 +154,7 @@ fn is_federation(service: &Service) -> bool {
 }
 
 /// How it is scraped, with what follows from what it is.
-fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>) -> Scrape {
+fn scrape(service: &Service, consumer: Consumer, about: &mut Vec<String>, warnings: &mut Vec<String>) -> Scrape {
     let mut scrape = service.scrape.as_deref().cloned().unwrap_or_default();
     if is_federation(service) {
         scrape.honor_labels = true;
@@ -176,7 +176,7 @@ fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>
         // Otherwise the whole configuration is refused: the time-out must not exceed the interval.
         scrape.interval = scrape.timeout;
     }
-    if scrape.timeout.is_some() && scrape.interval.is_none() {
+    if consumer.has_scrape_configs() && scrape.timeout.is_some() && scrape.interval.is_none() {
         about.push("the global `scrape_interval` must not be shorter than this `scrape_timeout`".to_owned());
     }
     scrape

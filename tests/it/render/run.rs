@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::HARD;
@@ -100,6 +101,27 @@ fn vmagent_has_the_targets_with_their_labels() {
         workspace.write_file("jobs.yml", &rendered(&workspace, &["vmagent", "--fragment"]));
         let files = format!("scrape_config_files: [{:?}]\n", workspace.path().join("jobs.yml"));
         Vmagent::with_flags(&files, &[flag]).wait_until_labelled(&expected(HARD));
+    });
+}
+
+/// The study's static configuration and what is rendered in its place: one set of labels, so that series go on.
+#[test]
+fn targets_have_the_labels_that_they_had_when_they_were_static() {
+    in_private_network("render::run::targets_have_the_labels_that_they_had_when_they_were_static", || {
+        let named = Named::builder().listen(([127, 0, 0, 1], 53).into()).start();
+        let workspace = Workspace::new(&named);
+        let services = "[[service]]\nname = \"jenkins\"\nmetadata = { team = \"devops\", environment = \"production\" }\n\
+                        [service.scrape]\njob_name = \"jenkins-devops\"\n\
+                        [[service.instance]]\nhost = \"centos9-vm\"\nport = 8080\n\
+                        [[service]]\nname = \"node-exporter\"\n\
+                        [[service.instance]]\nhost = \"centos9-vm\"\nport = 9100\n\
+                        [[service.instance]]\nhost = \"centos9-vm2\"\nport = 9100\n";
+        workspace.write_service("all.toml", services);
+        workspace.converge();
+        let study = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/study/static.yml");
+        let before = Prometheus::configured(&fs::read_to_string(study).unwrap()).labelled_targets(3);
+        let after = rendered(&workspace, &["prometheus", "--refresh-interval", "1s"]);
+        Prometheus::configured(&after).wait_until_labelled(&before);
     });
 }
 
