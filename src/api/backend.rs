@@ -73,11 +73,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Who works on what.
     fn maintenance(&self) -> BTreeMap<Maintained, Maintenance>;
 
-    /// Notes that somebody works on something, or does not any more. What is answered with success is on the disk.
-    fn maintain(&self, whom: Maintained, maintenance: Option<Maintenance>) -> Answer<'_, Result<(), Refused>>;
+    /// Notes that somebody works on something, or does not any more, and who says so. What is answered with success is on
+    /// the disk.
+    fn maintain(&self, who: &Principal, change: (Maintained, Option<Maintenance>)) -> Answer<'_, Result<(), Refused>>;
 
-    /// Passes on what an instance, by host and port, says of itself.
-    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult);
+    /// Passes on what an instance, by host and port, says of itself, and whether it says so on this machine.
+    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult, is_near: bool);
 
     /// The time, seconds since 1970.
     fn now(&self) -> u64;

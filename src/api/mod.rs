@@ -4,6 +4,8 @@
 //!
 //! Paths begin with the version, `/v1`. What a later version adds to an answer does not change the path; what would
 //! break a client does. `/metrics` and `/sd/prometheus` are for Prometheus, and have no version.
+//!
+//! A Prometheus is asked over the same HTTP.
 
 mod access;
 mod backend;
@@ -12,6 +14,7 @@ mod discovery;
 mod metrics;
 mod plain;
 mod problem;
+mod prometheus;
 mod query;
 mod routes;
 mod serve;
@@ -25,6 +28,7 @@ pub use client::{ApiError, Ask, Client, Credentials, status};
 pub use discovery::{Listed, Unlisted, serve_targets};
 pub use metrics::{Exposition, serve_metrics};
 pub use problem::Problem;
+pub use prometheus::{LiveTarget, Prometheus, Secret};
 pub use routes::openapi;
 pub use serve::serve;
 pub use socket::{ListenError, Socket};

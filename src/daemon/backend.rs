@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::announce;
 use super::discovery::{self, Desk};
 use super::health_board::{self, HealthBoard, HealthWrite, Said};
 use super::inbox::Inbox;
@@ -24,7 +25,7 @@ use crate::model::{DaemonStatus, Event, InstanceId, Name, Outcome, Principal, Se
 use crate::reconcile::PlanId;
 use crate::reconcile::discovery::Selection;
 use crate::reconcile::registry::{Decision, Refused, Request};
-use crate::store::{self, Filter, HealthBatch, StoreError};
+use crate::store::{self, Filter, StoreError};
 
 /// How long an accepted plan may take to be made.
 const ACCEPTED: Duration = Duration::from_secs(25);
@@ -145,13 +146,13 @@ impl api::Backend for Backend {
         self.board.maintenance()
     }
 
-    fn maintain(&self, whom: Maintained, maintenance: Option<Maintenance>) -> Answer<'_, Result<(), Refused>> {
-        let batch = HealthBatch { maintenance: vec![(whom, maintenance)], ..HealthBatch::default() };
+    fn maintain(&self, who: &Principal, change: (Maintained, Option<Maintenance>)) -> Answer<'_, Result<(), Refused>> {
+        let batch = announce::batch((&self.wishes, &self.board), vec![change], &who.name);
         Box::pin(async move { health_board::write(&self.health, batch).await.map_err(Refused::Unavailable) })
     }
 
-    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult) {
-        self.board.hear(Said { service, instance, result });
+    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult, is_near: bool) {
+        self.board.hear(Said { service, instance, result, is_near });
     }
 
     fn now(&self) -> u64 {

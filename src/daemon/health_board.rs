@@ -49,6 +49,8 @@ pub(super) struct Said {
     pub(super) instance: InstanceId,
     /// What its `lease` check takes as a result.
     pub(super) result: ProbeResult,
+    /// Whether it was said on this machine.
+    pub(super) is_near: bool,
 }
 
 /// What the health task has not heard yet.

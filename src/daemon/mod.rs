@@ -11,8 +11,10 @@
 //!   Wishes, HealthBoard ─▶ ListTask ─▶ API and FileTask ─▶ Prometheus
 //! ```
 
+mod announce;
 mod backend;
 mod backoff;
+pub mod comparison;
 pub mod cycle;
 mod discovery;
 pub mod doctor;
@@ -178,7 +180,7 @@ async fn generation(
     let status = Arc::new(watch::Sender::new(initial_status(config)));
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
-    let triage = Arc::new(Triage::new());
+    let triage = Arc::new(Triage::new(config.daemon.commands));
     let overlay = Arc::clone(&triage) as Arc<dyn Overlay>;
     let stale = Arc::new(config.discovery.as_ref().map_or_else(Stale::default, |_| Stale::followed()));
     let wishes = Wishes::new(config.zone_names(), inboxes.clone(), overlay, Arc::clone(&status));

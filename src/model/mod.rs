@@ -1,6 +1,7 @@
 //! The nouns: names, records, the zone, changes, services. Pure data and its algebra; no async, clock, log,
 //! file or randomness, and nothing of how any of it travels.
 
+pub mod browse;
 mod delta;
 mod diagnostic;
 mod finding;
@@ -9,6 +10,7 @@ mod marker;
 mod name;
 mod name_map;
 mod principal;
+pub mod prometheus;
 mod rdata;
 mod registration;
 mod rrset;
@@ -23,6 +25,7 @@ mod table;
 mod verification;
 mod zone;
 
+pub use browse::{Browse, MetaNames};
 pub use delta::{Change, Line};
 pub use diagnostic::{Diagnostic, LineIndex, Place};
 pub use finding::{Finding, Severity};

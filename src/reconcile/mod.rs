@@ -3,6 +3,7 @@
 //! Knows services and zones, but no server, file or clock.
 
 mod aside;
+mod browse;
 mod desired;
 pub mod discovery;
 pub mod doctor;
@@ -10,13 +11,16 @@ mod evidence;
 mod guard;
 pub mod health;
 mod holdings;
+pub mod migration;
 mod moved;
 mod obstacle;
 mod ownership;
+pub mod parity;
 mod plan;
 mod reconciler;
 mod refusal;
 pub mod registry;
+pub mod render;
 mod shards;
 mod takeover;
 pub mod targets;

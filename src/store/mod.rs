@@ -23,7 +23,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::model::{Action, Edit, Name};
 
 pub use error::StoreError;
-pub use health::{HealthBatch, HealthContents, transitions};
+pub use health::{Announcement, HealthBatch, HealthContents, transitions};
 pub use journal::{Filter, history};
 pub use replace::{ReplaceError, replace};
 
@@ -197,8 +197,8 @@ pub fn was_written(state_dir: &Path) -> bool {
     state_dir.join(LOCK).exists()
 }
 
-/// How many lines the journal and the history of health ever had: what tells whether anything was registered since, or
-/// fails. None when there were none.
+/// A number that grows with every change of what is registered and of what is known of health. None when there never was
+/// one.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -72,11 +72,11 @@ impl Backend for Nothing {
         unimplemented!()
     }
 
-    fn maintain(&self, _: Maintained, _: Option<Maintenance>) -> Answer<'_, Result<(), Refused>> {
+    fn maintain(&self, _: &Principal, _: (Maintained, Option<Maintenance>)) -> Answer<'_, Result<(), Refused>> {
         unimplemented!()
     }
 
-    fn say(&self, _: ServiceKey, _: InstanceId, _: ProbeResult) {
+    fn say(&self, _: ServiceKey, _: InstanceId, _: ProbeResult, _: bool) {
         unimplemented!()
     }
 
