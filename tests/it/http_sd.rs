@@ -40,7 +40,7 @@ weight = 10
 [[service.instance]]
 host = "centos9-vm2"
 port = 8080
-metadata = { team = "ops", rack = "r7" }
+metadata = { team = "ops", rack = "r7", "__address__" = "elsewhere:1" }
 
 [[service]]
 name = "db"
@@ -122,7 +122,7 @@ fn labels_arrive_in_prometheus_and_stay_while_srvctl_is_away() {
     listing.wait_for(&mut daemon, "", &["centos9-vm.internal.local:5432", JENKINS[0], JENKINS[1]]);
     let files = format!(
         "  - job_name: files\n    file_sd_configs: [{{ files: ['{}/*.json'] }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: __meta_srvctl_meta_(.+) }}\n      - {{ target_label: instance, replacement: from-file }}\n",
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n      - {{ target_label: instance, replacement: from-file }}\n",
         directory.display()
     );
     let config = scrape_configs(*address) + &files;
@@ -192,7 +192,7 @@ fn vmagent_takes_the_same_list() {
     let url = format!("http://{}{PATH}?service=jenkins&meta.team=ops", listing.address);
     let config = format!(
         "scrape_configs:\n  - job_name: srvctl\n    http_sd_configs: [{{ url: '{url}' }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: __meta_srvctl_meta_(.+) }}\n"
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n"
     );
     let vmagent = Vmagent::configured(&config);
     let mut found = BTreeMap::new();
