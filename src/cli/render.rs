@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::{output, verify};
+use crate::config::Config;
 use crate::daemon::names;
 use crate::model::{Name, Service};
 use crate::reconcile::render::{self, Consumer, Document, Request, Scraped, Via};
@@ -29,7 +30,8 @@ pub struct RenderArgs {
     /// [default: dns; for telegraf, http]
     #[arg(long, value_name = "WAY", value_enum)]
     pub via: Option<Way>,
-    /// Where srvctl's discovery listens, `http://dns1:5303`; with it, targets come over HTTP
+    /// Where srvctl's discovery listens, `http://dns1:5303`; with it, targets come over HTTP [default: `listen` in
+    /// `[discovery]`]
     #[arg(long, value_name = "URL", value_parser = url)]
     pub url: Option<String>,
     /// The files that srvctl writes, with `{service}` for the name of the service; with it, targets come from them
@@ -82,16 +84,16 @@ fn receiver(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &RenderArgs) -> Exit {
-    let via = match via(args).and_then(|via| fitting(args).map(|()| via)) {
+    let loaded = match load::all_or_show(flag) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let via = match fitting(args).and_then(|()| via(args, &loaded.config)) {
         Ok(via) => via,
         Err(problem) => {
             output::error(problem);
             return Exit::Usage;
         }
-    };
-    let loaded = match load::all_or_show(flag) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
     };
     let services = match chosen(&loaded, args) {
         Ok(services) => services,
@@ -134,7 +136,7 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &RenderArgs) -> Exit {
 }
 
 /// How the targets get there, or why they cannot.
-fn via(args: &RenderArgs) -> Result<Via, String> {
+fn via(args: &RenderArgs, config: &Config) -> Result<Via, String> {
     let consumer = args.consumer;
     let usual = match (&args.url, &args.path) {
         (Some(_), _) => Way::Http,
@@ -155,9 +157,10 @@ fn via(args: &RenderArgs) -> Result<Via, String> {
         }
         Way::Dns => Ok(Via::Dns),
         Way::Http => {
-            let url = args.url.clone();
-            let missing = || "where does srvctl's discovery listen? Say `--url http://HOST:PORT`".to_owned();
-            Ok(Via::Http { url: url.ok_or_else(missing)? })
+            let url = args.url.clone().or_else(|| discovery(config));
+            let missing = "where does srvctl's discovery listen? Say `--url http://HOST:PORT`, or an address that others know \
+                           as `listen` in `[discovery]`";
+            Ok(Via::Http { url: url.ok_or(missing)? })
         }
         Way::File => {
             let path = args.path.clone();
@@ -165,6 +168,12 @@ fn via(args: &RenderArgs) -> Result<Via, String> {
             Ok(Via::File { path: path.ok_or_else(missing)? })
         }
     }
+}
+
+/// Where the discovery of this configuration listens; unless that is everywhere, which is no address.
+fn discovery(config: &Config) -> Option<String> {
+    let listen = config.discovery.as_ref()?.listen?;
+    (!listen.ip().is_unspecified()).then(|| format!("http://{listen}"))
 }
 
 /// Whether the other options mean anything to this consumer.

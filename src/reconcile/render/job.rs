@@ -80,7 +80,7 @@ fn job(scraped: &Scraped<'_>, request: &Request, (name, label): (String, String)
     let service = scraped.service;
     let discovery = discovery(scraped, request);
     let mut about = vec![headline(scraped, &discovery)];
-    let scrape = scrape(service, &mut about, warnings);
+    let scrape = scrape(service, request.consumer, &mut about, warnings);
     let labels = match &discovery {
         Discovery::Dns { .. } => Labels::of_instances(service),
         _ if request.consumer == Consumer::Telegraf => Labels::of_service(service),
@@ -118,9 +118,10 @@ fn discovery(scraped: &Scraped<'_>, request: &Request) -> Discovery {
     }
 }
 
-/// Where srvctl's discovery lists a service.
+/// Where srvctl's discovery lists those of a service whom DNS has too: what is withdrawn from there is not scraped here.
 fn sd_url(base: &str, key: &ServiceKey) -> String {
-    format!("{}/sd/prometheus?service={}", base.trim_end_matches('/'), super::url_encoded(&key.to_string()))
+    let (base, name) = (base.trim_end_matches('/'), super::url_encoded(&key.to_string()));
+    format!("{base}/sd/prometheus?service={name}&published=true")
 }
 
 /// How often to ask for records with this TTL, in seconds.
@@ -153,7 +154,7 @@ fn is_federation(service: &Service) -> bool {
 }
 
 /// How it is scraped, with what follows from what it is.
-fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>) -> Scrape {
+fn scrape(service: &Service, consumer: Consumer, about: &mut Vec<String>, warnings: &mut Vec<String>) -> Scrape {
     let mut scrape = service.scrape.as_deref().cloned().unwrap_or_default();
     if is_federation(service) {
         scrape.honor_labels = true;
@@ -174,6 +175,9 @@ fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>
     if scrape.interval.is_none() && scrape.timeout.is_some_and(|timeout| timeout > USUAL_INTERVAL) {
         // Otherwise the whole configuration is refused: the time-out must not exceed the interval.
         scrape.interval = scrape.timeout;
+    }
+    if consumer.has_scrape_configs() && scrape.timeout.is_some() && scrape.interval.is_none() {
+        about.push("the global `scrape_interval` must not be shorter than this `scrape_timeout`".to_owned());
     }
     scrape
 }

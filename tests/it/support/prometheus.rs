@@ -119,6 +119,14 @@ impl Prometheus {
         assert!(found.is_some(), "Prometheus has {last:#?}\nand not {expected:#?}\n{}", self.log());
     }
 
+    /// Its targets with their labels, when it has so many.
+    pub(crate) fn labelled_targets(&self, count: usize) -> LabelledTargets {
+        let has_all = |targets: &LabelledTargets| targets.len() == count;
+        let found =
+            poll(DISCOVERY_LIMIT, || labelled_targets_of(self.address, "/api/v1/targets?state=active").filter(has_all));
+        found.unwrap_or_else(|| panic!("Prometheus has no {count} targets\n{}", self.log()))
+    }
+
     /// Where each of its targets is scraped.
     pub(crate) fn scrape_urls(&self) -> BTreeMap<String, String> {
         let answer = self.ask("/api/v1/targets?state=active").unwrap();
