@@ -20,6 +20,8 @@
 //! 7. [`daemon::verification`] looks the record up as Prometheus would: [`protocol::lookup`] decides,
 //!    [`dns`] moves the bytes, [`reconcile`] compares what came with what shall be.
 //!
+//! What DNS cannot say of it, Prometheus is told over HTTP and in files: [`reconcile::discovery`] has the labels, and who
+//! stays listed as long as it is not certain that they went on purpose.
 //! Services of other tools come in at step 1: [`sources::migration`] reads their files, [`reconcile::migration`] says what
 //! they mean here, and [`sources::write`] makes service files of that.
 //!
@@ -38,11 +40,11 @@
 //! |---|---|
 //! | [`model`] | the nouns: names, records, RRsets, zone, change, service, marker, status |
 //! | [`protocol`] | what the RFCs and the consumers' code say: messages, TSIG, transfers, NOTIFY, updates, the lookup |
-//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts, what foreign files mean |
+//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts, scrape configuration, what foreign files mean |
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
 //! | [`sources`] | service files: reading, checking, watching, keeping the last good content, writing; and the files of other tools |
 //! | [`probes`] | health checks over the wire: when each is made, and what came of it |
-//! | [`store`] | registrations, and what is known of health, on the disk |
+//! | [`store`] | registrations, and what is known of health, on the disk; files that others read |
 //! | [`api`] | HTTP, both ends: who asks, what they may ask, and how they are answered |
 //! | [`config`] | `srvctl.toml` and its defaults |
 //! | [`daemon`] | assembly: tasks, channels, signals, systemd; the only place where shells meet |

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::compare::CompareArgs;
 use super::doctor::DoctorArgs;
 use super::import::ImportArgs;
 use super::registry::{
     DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs, RunArgs,
     SetArgs, ShowArgs,
 };
+use super::render::RenderArgs;
 use crate::daemon::through::Through;
 use crate::model::{Name, OwnerId};
 use crate::protocol::lookup::Consumer;
@@ -64,12 +66,24 @@ pub enum Command {
     Daemon,
     /// Look a name up as Prometheus does, and say what it would scrape
     Dig(DigArgs),
+    /// Browse services as a DNS-SD client does (RFC 6763), and say what is broken
+    ///
+    /// Without a service it lists the types. With one it lists the instances with host, port, addresses and TXT. Exits 1
+    /// when a look-up fails, 3 when nothing is found, an instance is listed that is not there, its host has no address or
+    /// its TXT is malformed.
+    Browse(BrowseArgs),
     /// Look every desired record up as Prometheus does, through every configured server
     ///
     /// Says what is in sync, stale (a cache, or a secondary that is behind: and until when), missing, extra, different or
     /// unknown, and why; what vmagent and Thanos make of the same answers where that is something else; and which targets
     /// have no address. Exits 3 unless everything is in sync.
     Verify(VerifyArgs),
+    /// Compare what Prometheus scrapes today with what DNS gives, before static targets are removed
+    ///
+    /// Takes the jobs from its configuration or from its API, finds what corresponds to each in DNS, looks that up as
+    /// Prometheus does, and says what is missing, what is too much, what is spelt differently, and which labels and
+    /// settings would be other ones.
+    Compare(CompareArgs),
     /// Examine the whole chain, from the key to the resolvers, and say what is wrong and what to do
     ///
     /// Tries updates, transfers, NOTIFYs and large answers on scratch names of its own, which it removes again, and
@@ -80,6 +94,11 @@ pub enum Command {
     ///
     /// One unless the service is spread by `shards`. With `shards = "auto"` the zone is read to see how many.
     Names(NamesArgs),
+    /// Print the scrape configuration of Prometheus, or of another consumer, for the services
+    ///
+    /// One job for each service and zone, with the names to look it up under, its metadata as labels, and how it is
+    /// scraped. `--check FILE` exits 3 when a file is not what would be printed.
+    Render(RenderArgs),
     /// Ask the running daemon how each zone stands
     ///
     /// Exits 3 when a zone is not in sync or a file is broken, 4 when a guard holds a plan.
@@ -208,6 +227,21 @@ pub struct NamesArgs {
     /// The service, `jenkins` or `_jenkins._tcp.internal.local.`
     #[arg(value_name = "SERVICE")]
     pub service: String,
+    /// How to print.
+    #[command(flatten)]
+    pub format: Format,
+}
+
+/// Arguments of `browse`.
+#[derive(Debug, Args)]
+pub struct BrowseArgs {
+    /// The service, `jenkins`, `_jenkins._tcp` or a subtype `_ci._sub._jenkins._tcp`; and whom to ask, @HOST or @HOST:PORT
+    /// [default: the servers of resolv.conf]
+    #[arg(value_name = "SERVICE | @SERVER")]
+    pub arguments: Vec<String>,
+    /// Begin in this domain; may be given several times [default: the configured zones, or the search list of resolv.conf]
+    #[arg(long = "domain", short = 'd', value_name = "DOMAIN")]
+    pub domains: Vec<Name>,
     /// How to print.
     #[command(flatten)]
     pub format: Format,

@@ -3,7 +3,9 @@
 mod adopt;
 mod apply;
 mod args;
+mod browse;
 mod check;
+mod compare;
 mod daemon;
 mod dig;
 mod doctor;
@@ -17,6 +19,7 @@ mod output;
 mod owned;
 mod plan;
 mod registry;
+mod render;
 mod status;
 mod token;
 mod verify;
@@ -66,9 +69,12 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Release(args) => adopt::release(config, &args).await,
                 Command::Owned(args) => owned::run(config, &args).await,
                 Command::Dig(args) => dig::run(config, &args).await,
+                Command::Browse(args) => browse::run(config, &args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
+                Command::Compare(args) => compare::run(config, &args).await,
                 Command::Doctor(args) => doctor::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
+                Command::Render(args) => render::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
                 Command::Token(args) => token::run(&args),
                 Command::Register(args) => registry::register(config, &args).await,

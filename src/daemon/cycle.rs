@@ -2,7 +2,7 @@
 //!
 //! Decides nothing about records: that is [`crate::reconcile`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -14,7 +14,8 @@ use crate::protocol::update::NameUpdate;
 use crate::reconcile::{Desired, Guarded, PlanId, Reconciler, guard};
 
 /// How many rounds a cycle may take: one, one more for instances that move to another shard (published at the new
-/// name first, taken from the old one then), and others because somebody else changed a name under it.
+/// name first, taken from the old one then) and for what a service has for who browses (its lists are claimed first and
+/// given up last), and others because somebody else changed a name under it.
 const ROUNDS: usize = 4;
 /// Names that are sent before the zone is read back: what comes back of so many has room in memory.
 const NAMES_AT_ONCE: usize = 40_000;
@@ -146,7 +147,7 @@ pub struct Orders<'a> {
     pub interrupted: &'a (dyn Fn() -> bool + Sync),
     /// Told how the zone was read back, each time, before it is compared.
     pub has_read: &'a (dyn Fn(Reading, &mut Reconciler) + Sync),
-    /// Told every update of the first round before it is sent.
+    /// Told every update that was to be made at the start, before it is sent.
     pub sending: &'a (dyn Fn(&NameUpdate) + Sync),
 }
 
@@ -174,8 +175,10 @@ pub async fn converge(
     let mut pushed = Pushed::default();
     let mut sent = Sent::default();
     let mut guarded = guard(reconciler, orders.accepted);
-    for round in 0..ROUNDS {
+    let mut unseen: BTreeSet<Name> = reconciler.pending().into_iter().collect();
+    for _ in 0..ROUNDS {
         let mut names = guarded.names(reconciler);
+        names.retain(|name| !reconciler.waits(name));
         if orders.skip.is_some() || !sent.0.is_empty() {
             let is_due = |update: NameUpdate| !orders.skips(&update) && sent.is_worth_sending(&update, &pushed);
             names.retain(|name| guarded.update(reconciler, name).is_some_and(is_due));
@@ -185,7 +188,7 @@ pub async fn converge(
         }
         let mut sending = |update: &NameUpdate| {
             sent.note(update);
-            if round == 0 {
+            if unseen.remove(&update.name) {
                 (orders.sending)(update);
             }
         };
@@ -246,7 +249,8 @@ impl Due<'_> {
 }
 
 fn unmet(reconciler: &Reconciler, guarded: &Guarded, orders: Orders<'_>, sent: &Sent, pushed: &Pushed) -> Vec<Unmet> {
-    let left = guarded.due(reconciler).filter(|update| !orders.skips(update));
+    // What waits for another name is told of by that.
+    let left = guarded.due(reconciler).filter(|update| !orders.skips(update) && !reconciler.waits(&update.name));
     let unmet = |update: NameUpdate| {
         let refused = pushed.refused.iter().find(|refused| refused.name == update.name);
         let lines = || update.changes.iter().flat_map(Change::lines).map(|line| line.to_string()).collect();

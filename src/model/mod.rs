@@ -1,6 +1,7 @@
 //! The nouns: names, records, the zone, changes, services. Pure data and its algebra; no async, clock, log,
 //! file or randomness, and nothing of how any of it travels.
 
+pub mod browse;
 mod delta;
 mod diagnostic;
 mod finding;
@@ -24,6 +25,7 @@ mod table;
 mod verification;
 mod zone;
 
+pub use browse::{Browse, MetaNames};
 pub use delta::{Change, Line};
 pub use diagnostic::{Diagnostic, LineIndex, Place};
 pub use finding::{Finding, Severity};
@@ -40,6 +42,9 @@ pub use serial::Serial;
 pub use server::{DNS_PORT, Server, ServerError};
 pub use service::{Catalogue, Instance, MAX_SHARDS, Service, ServiceKey, Shards, shard_of};
 pub use sets::Sets;
-pub use status::{DaemonStatus, HealthSummary, HeldStatus, LeaseStatus, NotifyStatus, Outcome, ZoneStatus};
+pub use status::{
+    DaemonStatus, DiscoveryStatus, HealthSummary, HeldStatus, LeaseStatus, NotifyStatus, Outcome, TargetFileStatus,
+    ZoneStatus,
+};
 pub use verification::{ServerStatus, State, Unverified, VerificationStatus};
 pub use zone::{Mismatch, NameServer, Zone, ZoneBuilder};

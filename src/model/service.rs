@@ -1,7 +1,7 @@
 //! Desired services, already checked: what cannot be published cannot be built from the sources.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smallvec::SmallVec;
 
+use super::browse::Browse;
 use super::diagnostic::Place;
 use super::health::{Check, Checks, HealthPolicy};
 use super::name::{Name, NameError};
@@ -172,6 +173,8 @@ pub struct Service {
     pub scrape: Option<Arc<Scrape>>,
     /// Over how many names it is spread.
     pub shards: Shards,
+    /// That it can be browsed, and how; it cannot when absent.
+    pub browse: Option<Arc<Browse>>,
     /// Who offers it, sorted by host.
     pub instances: Vec<Instance>,
     /// What is checked of every instance that says nothing else.
@@ -187,7 +190,12 @@ impl Service {
     pub fn new(key: ServiceKey, place: Place) -> Self {
         let (checks, health) = (Checks::default(), HealthPolicy::default());
         let (metadata, shards, instances) = (BTreeMap::new(), Shards::default(), Vec::new());
-        Self { key, ttl: None, metadata, scrape: None, shards, instances, checks, health, place }
+        Self { key, ttl: None, metadata, scrape: None, shards, browse: None, instances, checks, health, place }
+    }
+
+    /// Whether it is spread over several names.
+    pub fn is_spread(&self) -> bool {
+        self.shards != Shards::Off
     }
 
     /// Whether the other publishes the same, wherever it was written. How it is checked is not compared: see
@@ -205,6 +213,14 @@ impl Service {
             && self.metadata == other.metadata
             && said(self) == said(other)
             && self.instances.iter().zip(&other.instances).all(same)
+            && self.is_browsed_alike(other)
+    }
+
+    /// Whether whoever browses sees the same, of services with as many instances.
+    fn is_browsed_alike(&self, other: &Self) -> bool {
+        let said = |instance: &Instance| (instance.name.clone(), instance.subtypes.clone(), instance.metadata.clone());
+        let same = |(one, another): (&Instance, &Instance)| said(one) == said(another);
+        self.browse == other.browse && (self.browse.is_none() || self.instances.iter().zip(&other.instances).all(same))
     }
 }
 
@@ -271,8 +287,12 @@ pub struct Instance {
     pub weight: u16,
     /// Addresses to publish for the host; empty when somebody else publishes them.
     pub addresses: SmallVec<[IpAddr; 1]>,
-    /// What is known of it besides what holds for the service: labels for who asks over HTTP.
+    /// What is known of it besides what holds for the service: labels for who asks over HTTP, and TXT for who browses.
     pub metadata: BTreeMap<String, String>,
+    /// What it is called by who browses (RFC 6763 section 4.1.1); see [`Service::instance_names`] when absent.
+    pub name: Option<String>,
+    /// Its subtypes besides those of the service, without the underscore.
+    pub subtypes: BTreeSet<String>,
     /// What is checked of it instead of what the service says.
     pub checks: Option<Checks>,
     /// Whether its health keeps it out of the SRV set; the addresses of its host are published all the same. Never
@@ -286,7 +306,8 @@ impl Instance {
     /// An instance of which nothing is said but where it is and where that was said.
     pub fn new(host: Name, port: NonZeroU16, place: Place) -> Self {
         let (addresses, metadata, checks, withdrawn) = (SmallVec::new(), BTreeMap::new(), None, false);
-        Self { host, port, priority: 0, weight: 0, addresses, metadata, checks, withdrawn, place }
+        let (name, subtypes) = (None, BTreeSet::new());
+        Self { host, port, priority: 0, weight: 0, addresses, metadata, name, subtypes, checks, withdrawn, place }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the RFCs say, sans-IO: bytes and events in, decisions out. No socket, clock or randomness.
 
+pub mod dnssd;
 pub mod lookup;
 pub mod notify;
 pub mod rcode;

@@ -3,6 +3,8 @@
 //! A name is never split over two messages, and inside a name every delete precedes every add: BIND checks
 //! its limit of records per RRset record by record.
 
+use std::collections::BTreeSet;
+
 use super::wire::{self, CLASS_ANY, CLASS_IN, CLASS_NONE, Header, RecordRef};
 use crate::model::{Change, Name, Rdata, RecordType, Rrset, RrsetKey};
 
@@ -25,7 +27,8 @@ pub enum Prerequisite {
     Exactly(RrsetKey, Rrset),
 }
 
-/// Everything that happens to one owner name and its marker: done as a whole or not at all.
+/// Everything that happens to one owner name and its marker, and to what points to it from other names: done as a whole or
+/// not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameUpdate {
     /// The name that carries the data; the marker's name follows from it.
@@ -169,8 +172,16 @@ pub fn fits(zone: &Name, update: &NameUpdate) -> bool {
 /// When a section would hold more than 65,535 records; messages cut by [`Batches`] cannot.
 pub fn encode(id: u16, zone: &Name, updates: &[NameUpdate]) -> Vec<u8> {
     let mut sections = [(0u32, Vec::new()), (0u32, Vec::new())];
+    let mut required: BTreeSet<(Name, u16, u16, Vec<u8>)> = BTreeSet::new();
     for update in updates {
         update.for_each_record(|section, record| {
+            // Instances of one service travel under the same marker. Said twice, a record is one too many for the RRset
+            // that is to be there (RFC 2136 section 3.2.5): BIND then refuses.
+            if section == Section::Prerequisite
+                && !required.insert((record.name.clone(), record.record_type.0, record.class, record.rdata.to_vec()))
+            {
+                return;
+            }
             let (count, bytes) = &mut sections[usize::from(section == Section::Update)];
             *count += 1;
             wire::write_record(bytes, zone, &record);

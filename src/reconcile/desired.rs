@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::browse::{self, Browsed};
 use super::guard::MissingSource;
 use super::refusal::Refusal;
 use super::shards::Sharded;
@@ -44,6 +45,10 @@ pub struct Desired {
     services: NameMap<Publication>,
     /// Every host in this zone for which services give addresses, with their own names.
     hosts: NameMap<SmallVec<[Name; 1]>>,
+    /// The services of this zone that can be browsed, by their own names.
+    browsing: BTreeSet<Name>,
+    /// What the names of DNS-SD itself shall hold because of them.
+    meta: BTreeMap<Name, Wanted>,
     /// Sources from which nothing came at all: then removals are for a person to accept.
     pub missing_sources: Vec<MissingSource>,
     /// Records of no service.
@@ -90,6 +95,8 @@ impl Desired {
             index,
             services: NameMap::default(),
             hosts: NameMap::default(),
+            browsing: BTreeSet::new(),
+            meta: BTreeMap::new(),
             missing_sources: Vec::new(),
             #[cfg(test)]
             fixed: BTreeMap::new(),
@@ -123,6 +130,7 @@ impl Desired {
         if before.iter().chain(&after).any(is_home) {
             touched.insert(own_name.clone());
         }
+        touched.extend(self.set_browsing(own_name, after.as_ref()));
         let given = |publication: &Option<Publication>| {
             publication.as_ref().map_or_else(Given::new, |publication| self.given(&publication.service))
         };
@@ -158,6 +166,41 @@ impl Desired {
         Some(Publication { service, ttl, refusal })
     }
 
+    /// Notes whether a service can be browsed. Says which names of DNS-SD itself may have changed.
+    fn set_browsing(&mut self, own_name: &Name, after: Option<&Publication>) -> Vec<Name> {
+        let is_browsed = |after: &Publication| after.service.is_browsed() && self.is_home(&after.service);
+        let has_changed = match after.filter(|after| is_browsed(after) && after.refusal.is_none()) {
+            Some(_) => self.browsing.insert(own_name.clone()),
+            None => self.browsing.remove(own_name),
+        };
+        if !has_changed {
+            return Vec::new();
+        }
+        let after = browse::meta(&self.policy().name, self.policy().ttl, &self.browsing);
+        let before = std::mem::replace(&mut self.meta, after);
+        before.into_keys().chain(self.meta.keys().cloned()).collect()
+    }
+
+    /// What a service shall have for who browses, by its own name.
+    pub(super) fn browsed(&self, own_name: &Name) -> Browsed {
+        let publication = self.services.get(own_name).filter(|publication| self.is_home(&publication.service));
+        publication
+            .filter(|publication| publication.refusal.is_none())
+            .map_or_else(Browsed::default, |publication| Browsed::of(&publication.service, publication.ttl))
+    }
+
+    /// Whether a service of that name can be browsed.
+    pub(super) fn is_browsed(&self, own_name: &Name) -> bool {
+        self.browsing.contains(own_name)
+    }
+
+    /// Why the list of service types cannot be published, when a name is that and cannot.
+    pub(super) fn too_many_types(&self, name: &Name, wanted: &Wanted) -> Option<Refusal> {
+        let (limit, types) = (self.policy().max_records_per_rrset, self.browsing.len());
+        let is_list = types > limit && wanted.get(&RecordType::PTR).is_some_and(|list| list.rdatas().len() == types);
+        (is_list && !self.is_browsed(name)).then_some(Refusal::TooManyTypes { types, limit })
+    }
+
     fn disclaim(&mut self, host: &Name, own_name: &Name) {
         if let Some(services) = self.hosts.get_mut(host) {
             services.retain(|service| service != own_name);
@@ -171,6 +214,7 @@ impl Desired {
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         let services = self.services.unsorted().filter(|(_, publication)| self.is_home(&publication.service));
         let names = services.map(|(own_name, _)| own_name).chain(self.hosts.unsorted().map(|(host, _)| host));
+        let names = names.chain(self.meta.keys());
         #[cfg(test)]
         let names = names.chain(self.fixed.keys());
         names
@@ -178,7 +222,9 @@ impl Desired {
 
     /// Whether a name is one of [`names`](Self::names).
     pub(super) fn contains(&self, name: &Name) -> bool {
-        self.hosts.contains(name) || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
+        self.hosts.contains(name)
+            || self.meta.contains_key(name)
+            || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
     }
 
     /// What is wanted at a name. A spread or refused service's own records are not among it.
@@ -196,6 +242,11 @@ impl Desired {
         if let Some(Publication { service, ttl, .. }) = self.services.get(name).filter(whole) {
             wanted.extend(srv_rrset(service, *ttl).map(|set| (RecordType::SRV, set)));
             wanted.extend(txt_rrset(service, *ttl).map(|set| (RecordType::TXT, set)));
+        }
+        if !self.browsing.is_empty() {
+            let own_name = browse::own_name_of(name, &self.policy().name).unwrap_or_else(|| name.clone());
+            let of_service = self.is_browsed(&own_name).then(|| self.browsed(&own_name).at(name));
+            wanted.extend(of_service.or_else(|| self.meta.get(name).cloned()).into_iter().flatten());
         }
         // Refused is a service as a whole, and its hosts belong to it: their addresses stay as they are.
         for Publication { service, ttl, .. } in self.givers(name).filter(|giver| giver.refusal.is_none()) {
@@ -281,6 +332,9 @@ pub(super) fn refusal(service: &Service, home: &ZonePolicy) -> Option<Refusal> {
     // With those that health left out: what is too large is not published for as long as some of it fails.
     let srv = srv_of(service.instances.iter(), 0)?;
     let (records, bytes) = (srv.rdatas().len().min(records), update::answer_len(&own_name, srv.rdatas()));
+    let lists = Browsed::of(service, 0).lists;
+    let longest = lists.iter().map(|(name, list)| update::answer_len(name, list.rdatas())).max();
+    let bytes = bytes.max(longest.unwrap_or_default());
     if records > limit {
         Some(Refusal::TooManyRecords { service: service.key.clone(), records, limit })
     } else {
@@ -302,7 +356,8 @@ impl Sharded {
     }
 }
 
-/// Every RRset that one service asks for: SRV and TXT at its own name, addresses at its hosts' names.
+/// Every RRset that one service asks for: SRV and TXT at its own name, addresses at its hosts' names, and what is there for
+/// who browses; the lists that it shares with other services are not among it.
 pub fn records_of(service: &Service, policies: &[ZonePolicy]) -> Vec<(RrsetKey, Rrset)> {
     let mut records = Vec::new();
     let Some(home) = policies.iter().find(|policy| policy.name == service.key.zone) else { return records };
@@ -311,6 +366,11 @@ pub fn records_of(service: &Service, policies: &[ZonePolicy]) -> Vec<(RrsetKey, 
     let Ok(own_name) = service.key.owner_name() else { return records };
     let own = srv_rrset(service, ttl).into_iter().chain(txt_rrset(service, ttl));
     records.extend(own.map(|set| (RrsetKey::new(own_name.clone(), set.record_type()), set)));
+    let Browsed { instances, lists } = Browsed::of(service, ttl);
+    records.extend(lists.into_iter().map(|(name, list)| (RrsetKey::new(name, RecordType::PTR), list)));
+    for (name, sets) in instances {
+        records.extend(sets.into_iter().map(|(record_type, set)| (RrsetKey::new(name.clone(), record_type), set)));
+    }
     for instance in service.instances.iter().filter(|instance| zone_of(&instance.host, policies).is_some()) {
         let sets = addresses(instance, ttl).into_iter();
         records.extend(sets.map(|(record_type, set)| (RrsetKey::new(instance.host.clone(), record_type), set)));

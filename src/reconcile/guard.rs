@@ -7,6 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::browse;
 use super::desired::Desired;
 use super::reconciler::Reconciler;
 use super::{shards, verdict};
@@ -179,14 +180,15 @@ pub fn guard(reconciler: &Reconciler, accepted: Option<PlanId>) -> Guarded {
     if removed == 0 {
         return everything;
     }
-    let (owned, desired) = (reconciler.owned_records(), reconciler.desired());
+    let (owned, desired) = (reconciler.guarded_records(), reconciler.desired());
     let reasons = reasons(owned, removed, desired);
     let id = PlanId(digest.0);
     if reasons.is_empty() || accepted == Some(id) {
         return everything;
     }
     let additions = Guarded { allowed: Allowed::Additions, held: None };
-    let added: usize = additions.due(reconciler).map(|update| growth(&update)).sum();
+    let zone = reconciler.live().origin();
+    let added: usize = additions.due(reconciler).map(|update| growth(&update, zone)).sum();
     let additions_proceed = !self::reasons(owned + added, removed, desired).is_empty();
     let allowed = if additions_proceed { Allowed::Additions } else { Allowed::Nothing };
     let full = if additions_proceed { After(reconciler).full() } else { Vec::new() };
@@ -213,10 +215,17 @@ fn size(rrset: Option<&Rrset>) -> usize {
     rrset.map_or(0, |set| set.rdatas().len())
 }
 
+/// Whether a change counts neither as a removal nor as an addition. Beside markers that is what a service has for who
+/// browses: it comes and goes with the SRV record of the instance, which counts, and counted with it a small service
+/// would seem large and every removal four.
+fn is_uncounted(change: &Change, zone: &Name) -> bool {
+    is_marker(change) || browse::is_uncounted(&change.key.name, change.key.record_type, zone)
+}
+
 /// By how many records more a name holds afterwards.
-fn growth(update: &NameUpdate) -> usize {
+fn growth(update: &NameUpdate, zone: &Name) -> usize {
     let grows = |change: &Change| size(change.after.as_ref()).saturating_sub(size(change.before.as_ref()));
-    update.changes.iter().filter(|change| !is_marker(change)).map(grows).sum()
+    update.changes.iter().filter(|change| !is_uncounted(change, zone)).map(grows).sum()
 }
 
 /// The zone as it will be when the plan is made.
@@ -234,7 +243,7 @@ impl After<'_> {
     /// as good as none when the list is wrong. Another port, priority or weight on the same host is a change. Of
     /// addresses and texts only a smaller number counts: the host or the service is there afterwards.
     fn shrinkage(&self, change: &Change) -> usize {
-        if is_marker(change) {
+        if is_uncounted(change, self.0.live().origin()) {
             return 0;
         }
         // Where something may have gone missing, nothing counts as come in its place.
@@ -278,10 +287,29 @@ impl After<'_> {
     /// is no room for both.
     fn without_removals(&self, update: NameUpdate) -> Option<NameUpdate> {
         if self.removed_by(&update) == 0 {
-            return Some(update);
+            let goes = update.changes.iter().any(|change| self.is_given_up(change));
+            return (!goes && self.lists_have_room(&update)).then_some(update);
         }
         let kept = additive(update)?;
         self.has_room(&kept).then_some(kept)
+    }
+
+    /// Whether a change takes an instance, or what points to it, from who browses: that waits with the SRV record.
+    fn is_given_up(&self, change: &Change) -> bool {
+        let is_browsed = browse::is_uncounted(&change.key.name, change.key.record_type, self.0.live().origin());
+        is_browsed && !is_marker(change) && change.after.is_none()
+    }
+
+    /// Whether the lists that an instance is added to have room for all that shall be there beside all that is.
+    fn lists_have_room(&self, update: &NameUpdate) -> bool {
+        let limit = self.0.desired().policy().max_records_per_rrset;
+        let together = |key: &RrsetKey| {
+            let now = self.0.live().rrset(&key.name, key.record_type);
+            let wanted = self.0.desired().at(&key.name).remove(&key.record_type);
+            size(wanted.as_ref()) + now.map_or(0, |now| now.minus(wanted.as_ref()).count())
+        };
+        let lists = update.changes.iter().filter(|change| change.key.record_type == RecordType::PTR);
+        lists.into_iter().all(|change| together(&change.key) <= limit)
     }
 
     /// Whether what an update leaves at its name can be published.

@@ -3,7 +3,9 @@
 //! Knows services and zones, but no server, file or clock.
 
 mod aside;
+mod browse;
 mod desired;
+pub mod discovery;
 pub mod doctor;
 mod evidence;
 mod guard;
@@ -13,10 +15,12 @@ pub mod migration;
 mod moved;
 mod obstacle;
 mod ownership;
+pub mod parity;
 mod plan;
 mod reconciler;
 mod refusal;
 pub mod registry;
+pub mod render;
 mod shards;
 mod takeover;
 pub mod targets;

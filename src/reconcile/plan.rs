@@ -48,7 +48,13 @@ pub fn plan(owner: &OwnerId, desired: &Desired, live: &Zone) -> Plan {
 
 /// What must happen at one name, and what is in the way there.
 pub(super) fn at(owner: &OwnerId, marker_ttl: u32, live: &Zone, name: &Name, wanted: &Wanted) -> Step {
-    let (update, obstacles) = Planner { owner, live, marker_ttl }.at(name, wanted);
+    holding(Planner { owner, live, marker_ttl }, name, wanted, None)
+}
+
+/// The same where a type is to be ours even without any record of it: those come and go in the updates of other names.
+pub(super) fn holding(planner: Planner<'_>, name: &Name, wanted: &Wanted, held: Option<RecordType>) -> Step {
+    let live = planner.live;
+    let (update, obstacles) = planner.at(name, wanted, held);
     match update {
         Some(update) if !update::fits(live.origin(), &update) => {
             let obstacle = Obstacle::TooLarge(update.wire_len(live.origin()));
@@ -65,32 +71,42 @@ pub(super) struct Step {
     pub(super) obstacles: Vec<Obstacle>,
 }
 
-struct Planner<'a> {
-    owner: &'a OwnerId,
-    live: &'a Zone,
-    marker_ttl: u32,
+/// Plans names one by one.
+#[derive(Clone, Copy)]
+pub(super) struct Planner<'a> {
+    pub(super) owner: &'a OwnerId,
+    pub(super) live: &'a Zone,
+    /// Seconds.
+    pub(super) marker_ttl: u32,
 }
 
 impl Planner<'_> {
-    fn at(&self, name: &Name, wanted: &Wanted) -> (Option<NameUpdate>, Vec<Obstacle>) {
+    fn at(&self, name: &Name, wanted: &Wanted, held: Option<RecordType>) -> (Option<NameUpdate>, Vec<Obstacle>) {
         let (owned, marker) = match ownership::of(self.owner, self.live, name) {
             Ownership::Nobody => (BTreeSet::new(), None),
             Ownership::Ours(types, marker) => (types, Some(marker)),
-            Ownership::InTheWay(..) if self.is_satisfied(name, wanted) => return (None, Vec::new()),
+            Ownership::InTheWay(..) if held.is_none() && self.is_satisfied(name, wanted) => return (None, Vec::new()),
             Ownership::InTheWay(obstacle, _) => return (None, vec![obstacle]),
         };
-        if !wanted.is_empty()
+        if (!wanted.is_empty() || held.is_some())
             && let Some(obstacle) = obstacle::unpublishable(self.live, name)
         {
             return (None, vec![obstacle]);
         }
-        let (claimed, foreign) = self.claims(name, wanted, &owned);
+        let (mut claimed, mut foreign) = self.claims(name, wanted, &owned);
+        if let Some(held) = held.filter(|held| !owned.contains(held) && !wanted.contains_key(held)) {
+            match self.live.rrset(name, held) {
+                None => drop(claimed.insert(held)),
+                Some(there) => foreign.push(there.records(name)),
+            }
+        }
         let obstacles: Vec<_> = foreign.into_iter().map(Obstacle::Foreign).collect();
         // A name that is not ours yet is claimed as a whole or not at all.
         if marker.is_none() && !obstacles.is_empty() {
             return (None, obstacles);
         }
-        let kept: BTreeSet<_> = owned.iter().copied().filter(|owned| wanted.contains_key(owned)).collect();
+        let kept: BTreeSet<_> =
+            owned.iter().copied().filter(|&owned| wanted.contains_key(&owned) || held == Some(owned)).collect();
         let types: BTreeSet<_> = kept.union(&claimed).copied().collect();
         (
             self.update(name, wanted, &Ours { owned: &owned, claimed: &claimed, types, marker: marker.as_ref() }),
@@ -167,9 +183,14 @@ struct Ours<'a> {
     marker: Option<&'a Rrset>,
 }
 
-/// A foreign address record that already says what we want satisfies us, whatever its TTL.
+/// A foreign address record that already says what we want satisfies us, whatever its TTL; and so does a foreign list of
+/// domains or service types that has what we want on it.
 fn satisfies(record_type: RecordType, live: &Rrset, wanted: &Rrset) -> bool {
-    matches!(record_type, RecordType::A | RecordType::AAAA) && live.rdatas() == wanted.rdatas()
+    match record_type {
+        RecordType::A | RecordType::AAAA => live.rdatas() == wanted.rdatas(),
+        RecordType::PTR => wanted.rdatas().iter().all(|rdata| live.contains(rdata)),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::browse::{self, Planned};
 use super::desired::{Desired, Wanted};
 use super::guard::MissingSource;
 use super::holdings::Holdings;
@@ -14,9 +15,9 @@ use super::moved::{self, Moved, Version};
 use super::obstacle::{Conflict, Obstacle};
 use super::ownership;
 use super::plan::{self, Plan, Step};
-use super::shards;
+use super::shards::{self, Joint};
 use crate::model::{
-    MAX_SHARDS, Marker, Mismatch, Name, NameMap, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone,
+    Change, MAX_SHARDS, Marker, Mismatch, Name, NameMap, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone,
 };
 use crate::protocol::update::NameUpdate;
 
@@ -40,6 +41,8 @@ pub struct Reconciler {
     dirty: BTreeSet<Name>,
     pending: NameMap<Pending>,
     conflicts: BTreeMap<Name, Vec<Obstacle>>,
+    /// Names at which something is to do or in the way for who browses, by the own names of their services.
+    browsed: BTreeMap<Name, BTreeSet<Name>>,
     /// Services whose names were seen together when they were last examined, by their own names.
     joint: BTreeSet<Name>,
     /// What stays as it is because of a refused service, by the service's own name.
@@ -57,6 +60,19 @@ struct Pending {
     deletes: bool,
     /// The update, when it follows from more than this one name.
     joint: Option<Box<NameUpdate>>,
+    /// Whether another name's update has to come first.
+    waits: bool,
+}
+
+/// How a name was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// By itself.
+    Alone,
+    /// Together with the other names of its service.
+    Joint,
+    /// So too, and another name comes first.
+    Waiting,
 }
 
 impl Reconciler {
@@ -70,6 +86,7 @@ impl Reconciler {
             dirty: BTreeSet::new(),
             pending: NameMap::default(),
             conflicts: BTreeMap::new(),
+            browsed: BTreeMap::new(),
             joint: BTreeSet::new(),
             untouched: BTreeMap::new(),
             torn: false,
@@ -109,6 +126,11 @@ impl Reconciler {
     /// How many records at these names are ours, markers not counted.
     pub fn owned_records(&self) -> usize {
         self.holdings.records
+    }
+
+    /// How many of them the guard counts: those that are there for who browses repeat the others.
+    pub(super) fn guarded_records(&self) -> usize {
+        self.holdings.records - self.holdings.uncounted
     }
 
     /// Every owner name in the zone that carries our marker, in no order.
@@ -212,7 +234,7 @@ impl Reconciler {
         while !self.dirty.is_empty() {
             let mut seen_together = BTreeSet::new();
             for name in std::mem::take(&mut self.dirty) {
-                let own_name = shards::own_name_of(&name, self.live.origin());
+                let own_name = own_name_of(&name, self.live.origin());
                 if !self.is_joint(&own_name) && !self.joint.contains(&own_name) {
                     self.examine_name(&name);
                 } else if seen_together.insert(own_name.clone()) {
@@ -230,6 +252,11 @@ impl Reconciler {
     /// Whether something is to do at a name.
     pub fn is_pending(&self, name: &Name) -> bool {
         self.pending.contains(name)
+    }
+
+    /// Whether what is to do at a name has to wait until another name's update shows in the zone.
+    pub fn waits(&self, name: &Name) -> bool {
+        self.pending.get(name).is_some_and(|pending| pending.waits)
     }
 
     /// How many there are.
@@ -274,6 +301,7 @@ impl Reconciler {
         self.holdings = Holdings::default();
         self.pending.clear();
         self.conflicts.clear();
+        self.browsed.clear();
         self.joint.clear();
         self.untouched.clear();
         self.dirty = self.desired.names().cloned().collect();
@@ -290,6 +318,8 @@ impl Reconciler {
     fn is_joint(&self, own_name: &Name) -> bool {
         self.holdings.has_shards(own_name)
             || self.desired.is_sharded(own_name)
+            || self.desired.is_browsed(own_name)
+            || self.holdings.browsed(own_name).is_some()
             || self.desired.refusal(own_name).is_some()
     }
 
@@ -297,14 +327,18 @@ impl Reconciler {
         let wanted = self.desired.at(name);
         if self.is_plain_addition(name, &wanted) {
             self.count(name, &wanted);
-            self.pending.insert(name.clone(), Pending { deletes: false, joint: None });
+            self.pending.insert(name.clone(), Pending { deletes: false, joint: None, waits: false });
             self.conflicts.remove(name);
+            return;
+        }
+        if let Some(refusal) = self.desired.too_many_types(name, &wanted) {
+            self.settle(name, Step { update: None, obstacles: vec![Obstacle::Refused(refusal)] }, Kind::Alone);
             return;
         }
         let is_untouched = || self.desired.is_frozen(name) || self.untouched.values().any(|all| all.contains(name));
         let step = if wanted.is_empty() && is_untouched() { Step::default() } else { self.step(name, &wanted) };
         self.count(name, &wanted);
-        self.settle(name, step, false);
+        self.settle(name, step, Kind::Alone);
     }
 
     /// Whether it is plain that a name is to be added, without a look at how: nothing is there or in the way, and it
@@ -326,17 +360,20 @@ impl Reconciler {
             let name = service.as_ref().and_then(|service| service.shard_name(shard).ok());
             names.extend(name.filter(|name| shard == 0 || live.contains_key(&shard) || known(name)));
         }
+        let mut browsed = self.plan_browsed(own_name, &joint);
+        names.extend(browsed.keys().cloned());
         for name in names {
             let wanted = joint.names.get(&name).cloned().unwrap_or_else(|| self.desired.at(&name));
-            let step = match &joint.refused {
-                Some(refusal) if name == *own_name => {
-                    Step { update: None, obstacles: vec![Obstacle::Refused(refusal.clone())] }
+            let (step, kind) = match (&joint.refused, browsed.remove(&name)) {
+                (Some(refusal), _) if name == *own_name => {
+                    (Step { update: None, obstacles: vec![Obstacle::Refused(refusal.clone())] }, Kind::Joint)
                 }
-                _ if joint.untouched.contains(&name) => Step::default(),
-                _ => self.step(&name, &wanted),
+                (_, Some(planned)) => (planned.step, if planned.waits { Kind::Waiting } else { Kind::Joint }),
+                _ if joint.untouched.contains(&name) => (Step::default(), Kind::Joint),
+                _ => (self.step(&name, &wanted), Kind::Joint),
             };
             self.count(&name, &wanted);
-            self.settle(&name, step, true);
+            self.settle(&name, step, kind);
         }
         if self.is_joint(own_name) {
             self.joint.insert(own_name.clone());
@@ -350,20 +387,41 @@ impl Reconciler {
         }
     }
 
+    /// What is to do at the names that a service has for who browses, those too at which nothing is left to do.
+    fn plan_browsed(&mut self, own_name: &Name, joint: &Joint) -> BTreeMap<Name, Planned> {
+        let (wanted, nothing) = (self.desired.browsed(own_name), BTreeSet::new());
+        let owned = self.holdings.browsed(own_name).unwrap_or(&nothing);
+        let mut known = self.browsed.remove(own_name).unwrap_or_default();
+        let mut planned = BTreeMap::new();
+        if joint.refused.is_some() {
+            known.extend(owned.iter().filter(|name| *name != own_name).cloned());
+        } else if !owned.is_empty() || self.desired.is_browsed(own_name) {
+            let mut beside = joint.names.get(own_name).cloned().unwrap_or_else(|| self.desired.at(own_name));
+            beside.remove(&RecordType::PTR);
+            let (owner, live, marker_ttl) = (&self.owner, &self.live, self.desired.policy().ttl);
+            planned = browse::Sight { owner, live, marker_ttl, own_name, wanted: &wanted, owned }.steps(&beside);
+            self.browsed.insert(own_name.clone(), planned.keys().filter(|name| *name != own_name).cloned().collect());
+        }
+        for name in known {
+            planned.entry(name).or_default();
+        }
+        planned
+    }
+
     fn step(&self, name: &Name, wanted: &Wanted) -> Step {
         plan::at(&self.owner, self.desired.policy().ttl, &self.live, name, wanted)
     }
 
-    fn settle(&mut self, name: &Name, step: Step, joint: bool) {
+    fn settle(&mut self, name: &Name, step: Step, kind: Kind) {
         match step.update {
             None => {
                 self.pending.remove(name);
             }
             Some(update) => {
-                let data = update.changes.iter().filter(|change| change.key.name == *name);
+                let data = update.changes.iter().filter(|change| !is_marker(change));
                 let deletes = data.into_iter().any(|change| !change.operations().0.is_empty());
-                let joint = joint.then(|| Box::new(update));
-                self.pending.insert(name.clone(), Pending { deletes, joint });
+                let (waits, joint) = (kind == Kind::Waiting, (kind != Kind::Alone).then(|| Box::new(update)));
+                self.pending.insert(name.clone(), Pending { deletes, joint, waits });
             }
         }
         if step.obstacles.is_empty() {
@@ -385,6 +443,15 @@ impl Reconciler {
 fn concerned(name: &Name) -> impl Iterator<Item = Name> {
     let own = (!Marker::is_only_marker(name)).then(|| name.clone());
     Marker::marked_name(name).into_iter().chain(own)
+}
+
+/// The own name of the service that a name belongs to, as a shard or for who browses; the name itself otherwise.
+fn own_name_of(name: &Name, zone: &Name) -> Name {
+    browse::own_name_of(name, zone).unwrap_or_else(|| shards::own_name_of(name, zone))
+}
+
+fn is_marker(change: &Change) -> bool {
+    Marker::is_only_marker(&change.key.name) && change.key.record_type == RecordType::TXT
 }
 
 /// Services' names begin with an underscore, hosts' never do.

@@ -30,6 +30,13 @@ pub enum Refusal {
         /// How many shards it takes.
         needed: usize,
     },
+    /// More services that can be browsed than the list of service types may hold.
+    TooManyTypes {
+        /// How many services there are.
+        types: usize,
+        /// How many records one RRset may hold.
+        limit: usize,
+    },
     /// An answer that no DNS message can hold.
     TooLarge {
         /// Whose.
@@ -67,6 +74,12 @@ impl fmt::Display for Refusal {
                     write!(f, "Write `shards = {needed}` or `shards = \"auto\"`")
                 }
             }
+            Self::TooManyTypes { types, limit } => write!(
+                f,
+                "{types} services can be browsed, but max_records_per_rrset is {limit}: the list of service types stays as \
+                 it is. Remove `[service.browse]` from some, or raise the limit here and, as max-records-per-type, on the \
+                 primary, every secondary and every resolver"
+            ),
             Self::TooLarge { service, bytes } => write!(
                 f,
                 "the answer for {service} would take {bytes} bytes, and DNS stops at {}: nothing of it was changed. \

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::browse;
 use super::desired::{Desired, Wanted};
 use super::obstacle::{self, Obstacle};
 use super::ownership::{self, Ownership};
@@ -95,7 +96,7 @@ pub fn adopt(
     mode: &AdoptMode,
 ) -> Result<Option<NameUpdate>, TakeoverError> {
     let service = Adopted::new(owner, desired, live, name);
-    let wanted = service.wanted(desired, name);
+    let mut wanted = service.wanted(desired, name);
     let in_the_way = |obstacle| TakeoverError::Obstacle { name: name.clone(), obstacle: Box::new(obstacle) };
     if wanted.is_empty() {
         let refused = service.0.refused.clone().map(|refusal| in_the_way(Obstacle::Refused(refusal)));
@@ -105,11 +106,12 @@ pub fn adopt(
         return Err(in_the_way(obstacle));
     }
     let (owned, marker) = standing(owner, live, name, mode)?;
-    let types = wanted.keys().copied().collect();
+    let types: BTreeSet<_> = wanted.keys().copied().collect();
     let foreign: Vec<_> = wanted.keys().filter(|wanted| !owned.contains(wanted)).copied().collect();
     if !mode.replace {
         service.refuse_losses(live, name, &wanted, &foreign)?;
     }
+    leave_instances_out(desired, live, name, &mut wanted);
     let marker_key = marker_key(name)?;
     let mut prerequisites = vec![as_seen(&marker_key, marker.as_ref())];
     let mut changes = Vec::new();
@@ -129,6 +131,18 @@ pub fn adopt(
     let marker_after = ownership::marker_rrset(&wanted_marker, desired.policy().ttl, marker.as_ref());
     changes.extend(Change::between(marker_key, marker.as_ref(), marker_after.as_ref()));
     Ok((!changes.is_empty()).then(|| NameUpdate { name: name.clone(), prerequisites, changes }))
+}
+
+/// What is to be added to a list of instances comes with the instances: here it keeps what it has.
+fn leave_instances_out(desired: &Desired, live: &Zone, name: &Name, wanted: &mut Wanted) {
+    let own_name = browse::own_name_of(name, live.origin()).unwrap_or_else(|| name.clone());
+    if desired.is_browsed(&own_name)
+        && let Some(list) = wanted.remove(&RecordType::PTR)
+    {
+        let now = live.rrset(name, RecordType::PTR);
+        let staying = now.iter().flat_map(Rrset::rdatas).filter(|rdata| list.contains(rdata)).cloned();
+        wanted.extend(Rrset::new(list.ttl, staying).map(|staying| (RecordType::PTR, staying)));
+    }
 }
 
 /// What is owned there (by us, or by the one it is taken from), and the marker as it stands.

@@ -63,9 +63,10 @@ pub async fn verify(
     let mut block = Vec::new();
     for (service, list) in services.iter().zip(lists) {
         for (key, own) in records_of(service, &policies) {
-            let is_service = matches!(key.record_type, RecordType::SRV | RecordType::TXT);
+            let is_address = matches!(key.record_type, RecordType::A | RecordType::AAAA);
+            let is_service = !is_address && service.key.owner_name().as_ref() == Ok(&key.name);
             // Addresses belong to a host that other services may name too.
-            let rrset = if is_service { own } else { published(&zones, &key).unwrap_or(own) };
+            let rrset = if is_address { published(&zones, &key).unwrap_or(own) } else { own };
             let names = match &list {
                 Ok(names) if is_service => Ok(names.clone()),
                 Err(error) if is_service => Err(error.to_string()),

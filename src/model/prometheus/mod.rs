@@ -104,6 +104,23 @@ pub struct DnsSd {
 }
 
 impl Job {
+    /// One of which nothing is known yet but its name and where that was said.
+    pub fn new(name: String, place: Place) -> Self {
+        Self {
+            scrape: Scrape { job_name: Some(name.clone()), ..Scrape::default() },
+            name,
+            groups: Vec::new(),
+            file_sd: Vec::new(),
+            dns_sd: Vec::new(),
+            http_sd: Vec::new(),
+            other_sd: Vec::new(),
+            relabel: Vec::new(),
+            unread: Vec::new(),
+            problems: Vec::new(),
+            place,
+        }
+    }
+
     /// Everything that it takes targets from: `static_configs`, `dns_sd_configs`, …
     pub fn discoveries(&self) -> impl Iterator<Item = &str> {
         let is_static = self.groups.iter().any(|group| group.origin == Origin::Static);

@@ -1,9 +1,11 @@
 //! What may be published, whoever asks for it: service files and the API refuse the same things in the same words.
 
+mod browse;
 mod host;
 mod metadata;
 mod service;
 
+pub use browse::{instance_name, subtype};
 pub use host::{address, addressed_host, host};
 pub use metadata::{metadata, metadata_key, metadata_pair, metadata_size, txt_len};
 pub use service::{TTL_RANGE, auto_shards, managed, owner_names, proto, service, service_name, shards, zone};

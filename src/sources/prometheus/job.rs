@@ -28,19 +28,7 @@ pub(super) fn job(
     };
     let place = yaml.place(&name.referenced);
     let (other_sd, unread) = unknown(keys);
-    let mut job = Job {
-        name: name.value.clone(),
-        scrape: Scrape::default(),
-        groups: Vec::new(),
-        file_sd: Vec::new(),
-        dns_sd: Vec::new(),
-        http_sd: Vec::new(),
-        other_sd,
-        relabel: Vec::new(),
-        unread,
-        problems: Vec::new(),
-        place,
-    };
+    let mut job = Job { other_sd, unread, ..Job::new(name.value.clone(), place) };
     fill(&mut job, yaml, keys_of_job, directory);
     Ok(job)
 }

@@ -35,7 +35,17 @@ pub(super) fn checks(fields: &mut Fields<'_, '_>, path: &str) -> Option<Checks> 
         fields.each("check", path, check); // a key that is known, when another looks like it
         return Some(Checks::default());
     }
-    fields.each("check", path, check)?.into_iter().collect()
+    let mut known = Vec::<Arc<Check>>::new();
+    let distinct = |fields: &mut Fields<'_, '_>| {
+        let check = check(fields)?;
+        // A result is told by the check that was made: of two that are the same, one would never have any.
+        if known.contains(&check) {
+            fields.report_with_help(fields.header(), "this check is there already", "remove one of the two");
+        }
+        known.push(Arc::clone(&check));
+        Some(check)
+    };
+    fields.each("check", path, distinct)?.into_iter().collect()
 }
 
 fn check(fields: &mut Fields<'_, '_>) -> Option<Arc<Check>> {

@@ -2,6 +2,7 @@
 //!
 //! What cannot be published is refused here, where a person can be shown the line.
 
+mod browse;
 mod checks;
 mod health;
 mod metadata;
@@ -48,8 +49,9 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
     let metadata = metadata::read(fields);
     let scrape = scrape::read(fields);
     let shards = shards(fields);
+    let browse = browse::read(fields, shards);
     let checks = checks::checks(fields, "service.check");
-    let instances = instances(fields, zone.as_ref(), zones);
+    let instances = instances(fields, zone.as_ref(), zones, browse.is_some());
     // What is wrong is told, and may have been a check.
     let checked = instances.as_ref().zip(checks.as_ref()).is_none_or(|(instances, checks)| {
         instances.iter().any(|instance| !instance.checks.as_ref().unwrap_or(checks).is_empty())
@@ -62,7 +64,10 @@ fn service(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Service> {
         fields.refuse(span, refusal);
     }
     let (instances, checks) = (instances?, checks?);
-    Some(Service { ttl, metadata, scrape, shards, instances, checks, health, ..Service::new(key, place) })
+    let service =
+        Service { ttl, metadata, scrape, shards, browse, instances, checks, health, ..Service::new(key, place) };
+    browse::check(fields, &service);
+    Some(service)
 }
 
 /// `shards = 4` or `shards = "auto"`.
@@ -93,10 +98,20 @@ fn zone(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Name> {
     }
 }
 
-fn instances(fields: &mut Fields<'_, '_>, zone: Option<&Name>, zones: &[Name]) -> Option<Vec<Instance>> {
+fn instances(
+    fields: &mut Fields<'_, '_>,
+    zone: Option<&Name>,
+    zones: &[Name],
+    is_browsed: bool,
+) -> Option<Vec<Instance>> {
     let mut seen = BTreeMap::new();
+    let mut names = browse::InstanceNames::new(is_browsed);
     let has_instances = fields.has("instance");
-    let instances = fields.each("instance", "service.instance", |fields| instance(fields, zone, zones, &mut seen));
+    let instances = fields.each("instance", "service.instance", |fields| {
+        let named = names.read(fields);
+        let instance = instance(fields, zone, zones, &mut seen)?;
+        Some(Instance { name: named.name, subtypes: named.subtypes, ..instance })
+    });
     if !has_instances || instances.as_ref().is_some_and(Vec::is_empty) {
         let message = "the service has no instance, and an empty answer makes Prometheus drop its targets";
         fields.report_missing(message, "add a `[[service.instance]]`, or remove the service");

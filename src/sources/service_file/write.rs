@@ -2,19 +2,19 @@
 
 mod checks;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::path::Path;
 
 use crate::model::health::MinHealthy;
-use crate::model::{HealthPolicy, Instance, Name, Scrape, Service, Shards, rules};
+use crate::model::{Browse, HealthPolicy, Instance, Name, Scrape, Service, Shards, rules};
 use crate::sources::duration::show_duration;
 
 /// The `[[service]]` table of a service with all that belongs to it. `comments` stand before it, a line each; `file` is
 /// where it is to stand, which tells what paths are relative to; `zones` are the managed zones.
 pub fn write(service: &Service, comments: &[String], file: &Path, zones: &[Name]) -> String {
     // In full, so that what a service says more one day cannot be forgotten here.
-    let Service { key, ttl, metadata, scrape, shards, instances, checks, health, place: _ } = service;
+    let Service { key, ttl, metadata, scrape, shards, browse, instances, checks, health, place: _ } = service;
     let mut page = Page { text: String::new(), directory: file.parent().unwrap_or(Path::new("")) };
     comments.iter().for_each(|comment| page.comment(comment));
     page.header("[[service]]");
@@ -34,6 +34,10 @@ pub fn write(service: &Service, comments: &[String], file: &Path, zones: &[Name]
     page.metadata(metadata);
     if let Some(scrape) = scrape {
         page.scrape(scrape);
+    }
+    if let Some(Browse { subtypes }) = browse.as_deref() {
+        page.header("\n[service.browse]");
+        page.subtypes(subtypes);
     }
     page.health(*health);
     for check in checks {
@@ -100,6 +104,12 @@ impl Page<'_> {
         }
     }
 
+    fn subtypes(&mut self, subtypes: &BTreeSet<String>) {
+        if !subtypes.is_empty() {
+            self.value("subtypes", list(subtypes.iter().map(|subtype| quoted(subtype))));
+        }
+    }
+
     fn scrape(&mut self, scrape: &Scrape) {
         let Scrape { job_name, scheme, metrics_path, interval, timeout, honor_labels, params } = scrape;
         self.header("\n[service.scrape]");
@@ -137,7 +147,19 @@ impl Page<'_> {
     }
 
     fn instance(&mut self, instance: &Instance, zone: &Name, zones: &[Name]) {
-        let Instance { host, port, priority, weight, addresses, metadata, checks, withdrawn: _, place: _ } = instance;
+        let Instance {
+            host,
+            port,
+            priority,
+            weight,
+            addresses,
+            metadata,
+            name,
+            subtypes,
+            checks,
+            withdrawn: _,
+            place: _,
+        } = instance;
         self.header("\n[[service.instance]]");
         self.text("host", &host_in(host, zone, zones));
         self.value("port", port);
@@ -147,6 +169,8 @@ impl Page<'_> {
             self.value("addresses", list(addresses.iter().map(|address| quoted(&address.to_string()))));
         }
         self.metadata(metadata);
+        self.optional("name", name.as_deref().map(quoted));
+        self.subtypes(subtypes);
         match checks.as_deref() {
             None => {}
             Some([]) => self.value("check", "[]"),

@@ -139,9 +139,27 @@ fn services() -> impl Strategy<Value = Service> {
     )
 }
 
+/// Some of them can be browsed, which those that are spread cannot.
+fn browsed_services() -> impl Strategy<Value = Service> {
+    (
+        services(),
+        r#"[a-zü][a-zA-Zü "'\\.]{0,18}[a-z]"#,
+        prop::collection::btree_set("[a-z][a-z0-9]{0,9}", 0..3),
+        any::<bool>(),
+    )
+        .prop_map(|(mut service, name, subtypes, is_browsed)| {
+            if is_browsed && service.shards == Shards::Off {
+                service.browse = Some(Arc::new(Browse { subtypes: subtypes.clone() }));
+                service.instances[0].name = Some(name);
+                service.instances[0].subtypes = subtypes;
+            }
+            service
+        })
+}
+
 proptest! {
     #[test]
-    fn what_is_written_is_read_back_the_same(service in services(), comment in "\\PC{0,20}|[\\x00-\\x20]{0,5}", zones in 1usize..3) {
+    fn what_is_written_is_read_back_the_same(service in browsed_services(), comment in "\\PC{0,20}|[\\x00-\\x20]{0,5}", zones in 1usize..3) {
         let zones = &[name("internal.local"), name("other.local")][..zones];
         let file = Path::new("services.d/node-exporter.toml");
         let text = write(&service, &[comment], file, zones);
