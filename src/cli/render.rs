@@ -46,6 +46,9 @@ pub struct RenderArgs {
     /// The receiver that metrics are forwarded to (alloy) [default: `prometheus.remote_write.default.receiver`]
     #[arg(long, value_name = "RECEIVER", value_parser = receiver, conflicts_with = "remote_write")]
     pub forward_to: Option<String>,
+    /// End the names of jobs with this: while the static jobs are still there, Prometheus refuses the same names
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
+    pub job_suffix: Option<String>,
     /// Print only the list of scrape jobs, to be pasted; also what vmagent's `scrape_config_files` has
     #[arg(long)]
     pub fragment: bool,
@@ -120,6 +123,7 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &RenderArgs) -> Exit {
         refresh: args.refresh_interval,
         remote_write: args.remote_write.clone(),
         forward_to: args.forward_to.clone(),
+        job_suffix: args.job_suffix.clone(),
         fragment: args.fragment,
         command: command(args),
     };
@@ -184,6 +188,7 @@ fn fitting(args: &RenderArgs) -> Result<(), String> {
         () if args.fragment && !consumer.has_scrape_configs() => refused("--fragment"),
         () if args.remote_write.is_some() && !consumer.writes_on() => refused("--remote-write"),
         () if args.forward_to.is_some() && consumer != Consumer::Alloy => refused("--forward-to"),
+        () if args.job_suffix.is_some() && consumer == Consumer::Thanos => refused("--job-suffix"),
         () => Ok(()),
     }
 }
@@ -236,6 +241,7 @@ fn command(args: &RenderArgs) -> String {
         ("--forward-to", &args.forward_to),
     ];
     words.extend(options.into_iter().filter_map(|(option, value)| Some(format!("{option} {}", value.as_ref()?))));
+    words.extend(args.job_suffix.as_ref().map(|suffix| format!("--job-suffix={suffix}")));
     words.extend(args.fragment.then(|| "--fragment".to_owned()));
     words.join(" ")
 }

@@ -36,6 +36,7 @@ mod lookup_wire;
 mod maintenance;
 mod meanwhile;
 mod metrics;
+mod migration;
 mod mirror;
 mod notify;
 mod originals;

@@ -49,13 +49,13 @@ pub(super) fn jobs(services: &[Scraped<'_>], request: &Request) -> (Vec<Job>, Ve
     let mut warnings = Vec::new();
     let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
     for scraped in services {
-        *wanted.entry(wanted_name(scraped.service)).or_default() += 1;
+        *wanted.entry(wanted_name(scraped.service, request)).or_default() += 1;
     }
     let mut taken: BTreeSet<String> =
         wanted.iter().filter(|(_, times)| **times == 1).map(|(name, _)| name.clone()).collect();
     let mut jobs: Vec<Job> = Vec::new();
     for scraped in services {
-        let label = wanted_name(scraped.service);
+        let label = wanted_name(scraped.service, request);
         let mut name = label.clone();
         if wanted[&label] > 1 {
             name = format!("{label}/{}", scraped.service.key.to_string().trim_end_matches('.'));
@@ -71,9 +71,9 @@ pub(super) fn jobs(services: &[Scraped<'_>], request: &Request) -> (Vec<Job>, Ve
 }
 
 /// The label `job` that a service's targets shall have.
-fn wanted_name(service: &Service) -> String {
+fn wanted_name(service: &Service, request: &Request) -> String {
     let said = service.scrape.as_ref().and_then(|scrape| scrape.job_name.clone());
-    said.unwrap_or_else(|| service.key.name.clone())
+    said.unwrap_or_else(|| service.key.name.clone()) + request.job_suffix.as_deref().unwrap_or_default()
 }
 
 fn job(scraped: &Scraped<'_>, request: &Request, (name, label): (String, String), warnings: &mut Vec<String>) -> Job {
