@@ -54,9 +54,11 @@ pub(super) async fn of(checks: &[Check]) -> Vec<ServiceViews> {
     found.into_iter().map(|(_, views)| views).collect()
 }
 
-/// What is looked up, each name through each server.
+/// What is looked up, each name through each server. Names of instances are for who browses: none of these consumers asks
+/// for them.
 fn chosen(checks: &[Check]) -> impl Iterator<Item = (&Check, Name)> {
-    let services = || checks.iter().filter(|check| check.record_type == RecordType::SRV);
+    let is_own = |check: &Check| check.service == check.name.to_string();
+    let services = || checks.iter().filter(move |check| check.record_type == RecordType::SRV && is_own(check));
     let all = || services().flat_map(|check| names(check).map(move |name| (check, name)));
     let is_many = all().nth(MOST).is_some();
     all().filter(move |(check, _)| !is_many || check.verdict != Standing::InSync).take(MOST)
