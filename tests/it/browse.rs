@@ -110,7 +110,11 @@ fn srvctl_browses_too_and_says_what_is_broken() {
     };
     assert_eq!(types(full).len(), 2, "{verified}");
     assert_eq!(types("_jenkins._tcp.internal.local.").len(), 3, "{verified}");
-    assert_eq!(verified["views"], serde_json::json!([]), "no consumer of targets asks for instances");
+    let views = verified["views"].as_array().unwrap();
+    assert!(
+        views.iter().all(|view| view["name"] == "_jenkins._tcp.internal.local."),
+        "none asks for instances: {views:?}"
+    );
 
     named.nsupdate(
         r#"update delete office.internal.local.

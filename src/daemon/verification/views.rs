@@ -78,7 +78,7 @@ mod tests {
     fn check(names: usize, record_type: RecordType, verdict: Standing) -> Check {
         let name = |index| format!("_web-{index}._tcp.x").parse::<Name>().unwrap();
         Check {
-            service: "_web._tcp.x.".to_owned(),
+            service: "_web-0._tcp.x.".to_owned(),
             server: None,
             name: name(0),
             names: if names > 1 { (0..names).map(name).collect() } else { Vec::new() },
@@ -102,6 +102,8 @@ mod tests {
         let good = |names| check(names, RecordType::SRV, Standing::InSync);
         let bad = |names| check(names, RecordType::SRV, Standing::Missing);
         assert_eq!(counted(&[good(1), check(1, RecordType::A, Standing::Missing)]), (1, 0), "services only");
+        let instance = Check { service: "_other._tcp.x.".to_owned(), ..good(1) };
+        assert_eq!(counted(&[instance]), (0, 0), "and no instances of theirs");
         assert_eq!(counted(&[good(MOST - 2), bad(2)]), (MOST - 2, 2));
         assert_eq!(counted(&[good(MOST - 2), bad(3)]), (0, 3), "names count, and not services");
         assert_eq!(counted(&vec![bad(2); MOST]), (0, MOST));
