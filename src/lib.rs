@@ -20,6 +20,9 @@
 //! 7. [`daemon::verification`] looks the record up as Prometheus would: [`protocol::lookup`] decides,
 //!    [`dns`] moves the bytes, [`reconcile`] compares what came with what shall be.
 //!
+//! What DNS cannot say of it, Prometheus is told over HTTP and in files: [`reconcile::discovery`] has the labels, and who
+//! stays listed as long as it is not certain that they went on purpose.
+//!
 //! [`daemon::doctor`] goes this way with names of its own, and [`reconcile::doctor`] says what is wrong on it.
 //!
 //! # The rooms
@@ -35,11 +38,11 @@
 //! |---|---|
 //! | [`model`] | the nouns: names, records, RRsets, zone, change, service, marker, status |
 //! | [`protocol`] | what the RFCs and the consumers' code say: messages, TSIG, transfers, NOTIFY, updates, the lookup |
-//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts |
+//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts, scrape configuration |
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
 //! | [`sources`] | service files: reading, checking, watching, keeping the last good content |
 //! | [`probes`] | health checks over the wire: when each is made, and what came of it |
-//! | [`store`] | registrations, and what is known of health, on the disk |
+//! | [`store`] | registrations, and what is known of health, on the disk; files that others read |
 //! | [`api`] | HTTP, both ends: who asks, what they may ask, and how they are answered |
 //! | [`config`] | `srvctl.toml` and its defaults |
 //! | [`daemon`] | assembly: tasks, channels, signals, systemd; the only place where shells meet |

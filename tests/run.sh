@@ -40,8 +40,9 @@ cargo check --manifest-path fuzz/Cargo.toml --target-dir target --locked --no-de
 step "documentation"
 RUSTDOCFLAGS=-Dwarnings cargo doc --locked --no-deps --document-private-items
 
+# Most of the time of a test is waiting for what other programs do.
 step "tests"
-cargo test --locked
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))} cargo test --locked
 
 step "shell scripts"
 shellcheck config/*.sh tests/*.sh .ci/run

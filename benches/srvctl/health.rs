@@ -1,8 +1,8 @@
 //! What ten thousand HTTP checks every ten seconds cost in CPU time, beside `curl` and `ab` that make the same requests in
 //! one go.
 //!
-//! The prober is a process of its own (this program once more), the servers live in this one and are in nobody's
-//! account. Every check goes to another address of 127.0.0.0/8 and has a connection of its own, as curl's requests; ab knows
+//! Both the prober alone, a process of its own (this program once more), and the whole daemon, which publishes what it
+//! checks, keeps what is known of it and could withdraw it. The servers live in this process and are in nobody's account. Every check goes to another address of 127.0.0.0/8 and has a connection of its own, as curl's requests; ab knows
 //! one address only.
 
 use std::env;
@@ -28,10 +28,18 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::report::{Row, Series, Target};
 use crate::scale::Scale;
-use crate::support::{Memory, cpu_milliseconds, cpu_milliseconds_of_children, find, timed};
+use crate::support::{
+    Api, Memory, Named, Population, Settings, Site, cpu_milliseconds, cpu_milliseconds_of_children, find, poll, timed,
+};
 
 const CHECKS: usize = 10_000;
 const INTERVAL: Duration = Duration::from_secs(10);
+/// As many as one name takes.
+const PER_SERVICE: usize = 100;
+/// What the daemon's services say of their health.
+const HEALTH: &str = "[service.health]\npolicy = \"withdraw\"\n\n\
+                      [[service.check]]\ntype = \"http\"\nurl = \"http://{host}:{port}/healthz\"\ninterval = \"10s\"\n";
+const LIMIT: Duration = Duration::from_mins(2);
 /// What the prober's process is told by: the server's port and how many checks.
 const PROBER: &str = "SRVCTL_BENCH_PROBER";
 /// Requests that curl and ab have under way at once.
@@ -39,27 +47,54 @@ const AT_ONCE: &str = "64";
 
 pub(crate) fn run(scale: Scale) -> Vec<Row> {
     let checks = scale.size(CHECKS);
+    [by_prober(scale, checks), by_daemon(scale, checks)].concat()
+}
+
+fn by_prober(scale: Scale, checks: usize) -> Vec<Row> {
     let web = Web::start();
-    let mut ours = Series::new("srvctl's prober");
-    let (mut curl, mut ab) = (Series::new("curl --parallel"), Series::new("ab"));
-    let urls = urls(&web, checks);
     let prober = Prober::start(web.address.port(), checks);
+    rows("health", "srvctl's prober", (&web, prober.0.id()), (scale, checks))
+}
+
+/// Everything that is checked is published too, and would be withdrawn.
+fn by_daemon(scale: Scale, checks: usize) -> Vec<Row> {
+    let web = Web::start();
+    let population = Population::of_instances(checks, PER_SERVICE).at(address(0), web.address.port(), HEALTH);
+    let named = Named::filled(&population);
+    let site = Site::new(&named, &population, &Settings { verifies: false, ..Settings::default() });
+    let mut daemon = site.daemon();
+    daemon.wait_in_sync();
+    let passing = || {
+        let status = Api::connect(&site.socket()).unwrap().expect(200, "GET", "/v1/status", None);
+        status["health"]["passing"].as_u64()
+    };
+    let everybody = || (web.requests.load(Ordering::Relaxed) >= 2 * checks).then_some(());
+    poll(LIMIT, everybody).expect("everybody is checked twice");
+    let rows = rows("health-daemon", "the whole daemon", (&web, daemon.pid()), (scale, checks));
+    assert_eq!(passing(), u64::try_from(checks).ok(), "all are well");
+    named.assert_untouched();
+    rows
+}
+
+/// What a process costs that makes so many checks of these servers in an interval, beside those who make them in one go.
+fn rows(name: &str, what: &str, (web, pid): (&Web, u32), (scale, checks): (Scale, usize)) -> Vec<Row> {
+    let (mut ours, mut curl, mut ab) = (Series::new(what), Series::new("curl --parallel"), Series::new("ab"));
+    let urls = urls(web, checks);
     for _ in 0..scale.runs() {
         curl.push(web.cost_of(&mut curl_command(&urls), checks));
-        ab.push(web.cost_of(&mut ab_command(&web, checks), checks));
-        ours.push(web.cost_in_an_interval(&prober, checks));
+        ab.push(web.cost_of(&mut ab_command(web, checks), checks));
+        ours.push(web.cost_in_an_interval(pid, checks));
     }
-    let memory = Memory::of(prober.0.id());
     let note = format!(
         "CPU seconds for {checks} requests, one connection each; srvctl spreads them over {} s and needs {:.0} MiB at most",
         INTERVAL.as_secs(),
-        memory.peak
+        Memory::of(pid).peak
     );
-    let row = |name: &str, reference| {
-        let (name, ours, note) = (name.to_owned(), ours.clone(), note.clone());
+    let row = |beside: &str, reference| {
+        let (name, ours, note) = (format!("{name}-beside-{beside}"), ours.clone(), note.clone());
         Row { name, unit: "CPU s", ours, reference, target: Target::Most(1.0), note }
     };
-    vec![row("health-beside-curl", curl), row("health-beside-ab", ab)]
+    vec![row("curl", curl), row("ab", ab)]
 }
 
 /// Answers every request with 200, and counts them.
@@ -102,9 +137,8 @@ impl Web {
         (cpu_milliseconds_of_children() - cpu) / 1000.0
     }
 
-    /// CPU seconds of the prober in one interval, made up to the number of checks by what it really made.
-    fn cost_in_an_interval(&self, prober: &Prober, checks: usize) -> f64 {
-        let pid = prober.0.id();
+    /// CPU seconds of a process in one interval, made up to the number of checks by what it really made.
+    fn cost_in_an_interval(&self, pid: u32, checks: usize) -> f64 {
         let (cpu, requests) = (cpu_milliseconds(pid), self.requests.load(Ordering::Relaxed));
         sleep(INTERVAL);
         let used = cpu_milliseconds(pid) - cpu;

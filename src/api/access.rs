@@ -52,6 +52,16 @@ pub enum Peer {
     },
 }
 
+impl Peer {
+    /// Whether it is on this machine for sure.
+    pub fn is_near(&self) -> bool {
+        match self {
+            Self::Local { .. } => true,
+            Self::Remote { address, .. } => address.ip().to_canonical().is_loopback(),
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -9,10 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::discovery::{Listed, Unlisted};
 use super::metrics::Exposition;
 use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
 use crate::model::{Catalogue, DaemonStatus, Event, InstanceId, Name, Offer, Principal, ServiceKey};
 use crate::reconcile::PlanId;
+use crate::reconcile::discovery::Selection;
 use crate::reconcile::registry::{Decision, Refused, Registry, Request};
 
 /// An answer that takes a while.
@@ -25,6 +27,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What Prometheus scrapes.
     fn metrics(&self, exposition: Exposition) -> String;
+
+    /// The targets that Prometheus shall have, those that are wanted and that somebody may see.
+    ///
+    /// # Errors
+    /// When there is no list: an empty one would take targets away.
+    fn targets(&self, selection: &Selection, who: &Principal) -> Result<Listed, Unlisted>;
 
     /// The managed zones.
     fn zones(&self) -> &[Name];
@@ -65,11 +73,12 @@ pub trait Backend: Send + Sync + 'static {
     /// Who works on what.
     fn maintenance(&self) -> BTreeMap<Maintained, Maintenance>;
 
-    /// Notes that somebody works on something, or does not any more. What is answered with success is on the disk.
-    fn maintain(&self, whom: Maintained, maintenance: Option<Maintenance>) -> Answer<'_, Result<(), Refused>>;
+    /// Notes that somebody works on something, or does not any more, and who says so. What is answered with success is on
+    /// the disk.
+    fn maintain(&self, who: &Principal, change: (Maintained, Option<Maintenance>)) -> Answer<'_, Result<(), Refused>>;
 
-    /// Passes on what an instance, by host and port, says of itself.
-    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult);
+    /// Passes on what an instance, by host and port, says of itself, and whether it says so on this machine.
+    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult, is_near: bool);
 
     /// The time, seconds since 1970.
     fn now(&self) -> u64;

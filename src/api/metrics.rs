@@ -11,17 +11,12 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::access::Peer;
 use super::backend::Backend;
+use super::plain::serve_plain;
 use super::problem::Problem;
-use super::serve::{Connections, Seats, accept};
 
 /// Where Prometheus looks unless it is told otherwise.
 pub(super) const METRICS_PATH: &str = "/metrics";
-/// Connections at once: a few Prometheus servers, and people who look.
-const MAX_CONNECTIONS: usize = 64;
-/// Connections of one address at once, so that nobody keeps all others out.
-const MAX_PER_ADDRESS: usize = 16;
 
 /// How metrics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,15 +60,7 @@ pub async fn serve_metrics(listener: TcpListener, backend: Arc<dyn Backend>, sto
     let metrics = |State(backend): State<Arc<dyn Backend>>, headers: HeaderMap| ready(answer(&*backend, &headers));
     let nothing = || ready(Problem::not_found("there is nothing here but /metrics"));
     let routes = Router::new().route(METRICS_PATH, get(metrics)).fallback(nothing).with_state(backend);
-    let (connections, seats) = (Connections::new(routes, stop, MAX_CONNECTIONS), Seats::default());
-    accept(connections, |context| {
-        let accepted = listener.poll_accept(context);
-        accepted.map_ok(|(stream, address)| {
-            let peer = Peer::Remote { address, certificate: Arc::default() };
-            ready(seats.take(address.ip(), MAX_PER_ADDRESS).map(|seat| (peer, stream, seat)))
-        })
-    })
-    .await;
+    serve_plain(listener, routes, stop).await;
 }
 
 #[cfg(test)]

@@ -53,6 +53,10 @@ impl Problem {
         Self::new(StatusCode::REQUEST_TIMEOUT, "late", "the request took too long", detail)
     }
 
+    pub(super) fn not_known_yet(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-yet", "it is not known yet", detail)
+    }
+
     pub(super) fn failed(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "it was not done", detail)
     }

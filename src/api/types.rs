@@ -306,3 +306,13 @@ pub struct Word {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub output: String,
 }
+
+/// What Prometheus shall scrape, and what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetGroup {
+    /// `host:port`; one in each group.
+    #[schema(example = json!(["centos9-vm.internal.local:8080"]))]
+    pub targets: Vec<String>,
+    /// Labels for relabelling (`__meta_srvctl_…`), and how it is to be scraped.
+    pub labels: BTreeMap<String, String>,
+}

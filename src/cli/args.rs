@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::compare::CompareArgs;
 use super::doctor::DoctorArgs;
+use super::import::ImportArgs;
 use super::registry::{
-    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ImportArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs,
-    RunArgs, SetArgs, ShowArgs,
+    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, RenewArgs, RunArgs,
+    SetArgs, ShowArgs,
 };
+use super::render::RenderArgs;
 use crate::daemon::through::Through;
 use crate::model::{Name, OwnerId};
 use crate::protocol::lookup::Consumer;
@@ -75,6 +78,12 @@ pub enum Command {
     /// unknown, and why; what vmagent and Thanos make of the same answers where that is something else; and which targets
     /// have no address. Exits 3 unless everything is in sync.
     Verify(VerifyArgs),
+    /// Compare what Prometheus scrapes today with what DNS gives, before static targets are removed
+    ///
+    /// Takes the jobs from its configuration or from its API, finds what corresponds to each in DNS, looks that up as
+    /// Prometheus does, and says what is missing, what is too much, what is spelt differently, and which labels and
+    /// settings would be other ones.
+    Compare(CompareArgs),
     /// Examine the whole chain, from the key to the resolvers, and say what is wrong and what to do
     ///
     /// Tries updates, transfers, NOTIFYs and large answers on scratch names of its own, which it removes again, and
@@ -85,6 +94,11 @@ pub enum Command {
     ///
     /// One unless the service is spread by `shards`. With `shards = "auto"` the zone is read to see how many.
     Names(NamesArgs),
+    /// Print the scrape configuration of Prometheus, or of another consumer, for the services
+    ///
+    /// One job for each service and zone, with the names to look it up under, its metadata as labels, and how it is
+    /// scraped. `--check FILE` exits 3 when a file is not what would be printed.
+    Render(RenderArgs),
     /// Ask the running daemon how each zone stands
     ///
     /// Exits 3 when a zone is not in sync or a file is broken, 4 when a guard holds a plan.
@@ -128,7 +142,10 @@ pub enum Command {
     History(HistoryArgs),
     /// Print everything that is registered, for `import`
     Export(ExportArgs),
-    /// Register everything that was exported: all of it, or nothing
+    /// Register everything that was exported, or write service files from the files of other tools
+    ///
+    /// With a FILE of `export`: registers all of it, or nothing. With the name of another tool: writes what that one knows as
+    /// service files, with a report of what was mapped, guessed and refused.
     Import(ImportArgs),
 }
 

@@ -1,13 +1,16 @@
 //! `srvctl check`.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::args::Format;
 use super::exit::Exit;
 use super::{load, output};
-use crate::model::Diagnostic;
+use crate::model::{Catalogue, CheckKind, Diagnostic, Service};
+use crate::probes;
 use crate::reconcile::Desired;
 
 #[derive(Serialize)]
@@ -50,6 +53,38 @@ fn silence(pattern: &str) -> String {
     )
 }
 
+/// What keeps health checks from being made.
+fn health_checks(catalogue: &Catalogue, commands: bool) -> Vec<String> {
+    let all = || {
+        let of = |service: &Arc<Service>| {
+            let own = service.instances.iter().filter_map(|instance| instance.checks.as_ref());
+            own.chain([&service.checks]).flatten().cloned().collect::<Vec<_>>()
+        };
+        catalogue.iter().flat_map(move |(key, service)| of(service).into_iter().map(move |check| (key, check)))
+    };
+    let mut warnings = BTreeMap::<String, BTreeSet<String>>::new();
+    for (key, check) in all() {
+        let problem = match check.kind {
+            CheckKind::Command(_) if !commands => Some(SWITCHED_OFF.to_owned()),
+            _ => probes::obstacle(&check),
+        };
+        if let Some(problem) = problem {
+            warnings.entry(problem).or_default().insert(key.to_string());
+        }
+    }
+    let shown = |(problem, services): (String, BTreeSet<String>)| {
+        let services: Vec<_> = services.into_iter().collect();
+        let (some, more) = services.split_at(services.len().min(MOST_SERVICES));
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        format!("a health check of {}{more} cannot be made: {problem}", some.join(", "))
+    };
+    warnings.into_iter().map(shown).collect()
+}
+
+/// So many services are named in a warning.
+const MOST_SERVICES: usize = 3;
+const SWITCHED_OFF: &str = "it is a command, and commands are not run without `commands = true` in `[daemon]`";
+
 pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
     let mut report = Report { ok: true, zones: 0, services: 0, instances: 0, warnings: Vec::new(), errors: Vec::new() };
     match load::files(flag) {
@@ -57,12 +92,14 @@ pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
             let catalogue = loaded.catalogue();
             report.services = catalogue.len();
             report.instances = catalogue.values().map(|service| service.instances.len()).sum();
+            let checks = health_checks(catalogue, loaded.config.daemon.commands);
             let load::Loaded { config, desired, silent, .. } = loaded;
             report.zones = config.zones.len();
             report.warnings.clone_from(&config.warnings);
             let refused = desired.iter().flat_map(Desired::refusals);
             report.warnings.extend(refused.map(ToString::to_string));
             report.warnings.extend(silent.iter().map(|pattern| silence(pattern)));
+            report.warnings.extend(checks);
         }
         Err(errors) => {
             report.ok = false;

@@ -5,10 +5,12 @@ mod apply;
 mod args;
 mod browse;
 mod check;
+mod compare;
 mod daemon;
 mod dig;
 mod doctor;
 mod exit;
+mod import;
 mod load;
 mod log;
 mod moment;
@@ -17,6 +19,7 @@ mod output;
 mod owned;
 mod plan;
 mod registry;
+mod render;
 mod status;
 mod token;
 mod verify;
@@ -68,8 +71,10 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Dig(args) => dig::run(config, &args).await,
                 Command::Browse(args) => browse::run(config, &args).await,
                 Command::Verify(args) => verify::run(config, &args).await,
+                Command::Compare(args) => compare::run(config, &args).await,
                 Command::Doctor(args) => doctor::run(config, &args).await,
                 Command::Names(args) => names::run(config, &args).await,
+                Command::Render(args) => render::run(config, &args).await,
                 Command::Status(args) => status::run(config, &args).await,
                 Command::Token(args) => token::run(&args),
                 Command::Register(args) => registry::register(config, &args).await,
@@ -83,7 +88,7 @@ async fn dispatch(cli: Cli) -> Exit {
                 Command::Run(args) => registry::run(config, &args).await,
                 Command::History(args) => registry::history(config, &args).await,
                 Command::Export(args) => registry::export(config, &args).await,
-                Command::Import(args) => registry::import(config, &args).await,
+                Command::Import(args) => import::run(config, &args).await,
                 Command::Daemon => Exit::Usage,
             }
         }

@@ -33,6 +33,11 @@ pub(super) fn warning(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "warning: {text}");
 }
 
+/// A line of a report that goes beside the output, on standard error.
+pub(super) fn note(text: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
 /// What is wrong in files, on standard error.
 pub(super) fn diagnostics(all: &[Diagnostic]) {
     let mut err = std::io::stderr().lock();

@@ -10,7 +10,8 @@ use super::exit::Exit;
 use super::output;
 use super::output::Paint;
 use crate::model::{
-    DaemonStatus, HealthSummary, NotifyStatus, Outcome, ServerStatus, State, Unverified, VerificationStatus, ZoneStatus,
+    DaemonStatus, DiscoveryStatus, HealthSummary, NotifyStatus, Outcome, ServerStatus, State, TargetFileStatus,
+    Unverified, VerificationStatus, ZoneStatus,
 };
 use crate::{api, config};
 
@@ -59,6 +60,9 @@ fn show(status: &DaemonStatus) {
         output::line(format_args!("leases: {}, {} of them overdue", leases.leased, leases.overdue));
     }
     show_health(paint, &status.health);
+    if let Some(discovery) = &status.discovery {
+        show_discovery(paint, discovery);
+    }
     for zone in &status.zones {
         show_zone(paint, &status.owner, zone);
     }
@@ -84,6 +88,26 @@ fn show_health(paint: Paint, health: &HealthSummary) {
         output::line(paint.bad(
             "  most of what is checked fails at once: nothing more is withdrawn. Does this machine reach the others?",
         ));
+    }
+}
+
+fn show_discovery(paint: Paint, discovery: &DiscoveryStatus) {
+    let DiscoveryStatus { waits_for, targets, kept, files } = discovery;
+    match waits_for {
+        Some(why) => output::line(paint.bad(format_args!("discovery: nothing is listed for Prometheus yet: {why}"))),
+        None => output::line(format_args!("discovery: {targets} targets listed for Prometheus")),
+    }
+    if *kept > 0 {
+        output::line(paint.doubtful(format_args!(
+            "  {kept} of them are not in force any more, and stay until their zone's plan is made or let pass"
+        )));
+    }
+    for TargetFileStatus { path, targets, written, error } in files {
+        let written = written.map_or_else(String::new, |at| format!(", written {} ago", age(at)));
+        match error {
+            Some(error) => output::line(paint.bad(format_args!("  {error}"))),
+            None => output::line(format_args!("  {path}: {targets} targets{written}")),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Loads key and certificate files too, so that their errors come with the others. Opens no socket.
 
 pub mod defaults;
+mod discovery;
 mod listen;
 mod principals;
 mod read;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::api::{Known, ServerTls};
 use crate::dns::{Primary, Transport, TsigKey};
 use crate::model::{Diagnostic, Name, OwnerId, Server};
+use crate::reconcile::discovery::Selection;
 use crate::sources::Pattern;
 
 /// The whole configuration. Relative paths in the file are relative to the file, and resolved here.
@@ -33,6 +35,8 @@ pub struct Config {
     pub api: ApiConfig,
     /// `[metrics]`
     pub metrics: MetricsConfig,
+    /// `[discovery]`; nothing is listed for Prometheus without it.
+    pub discovery: Option<DiscoveryConfig>,
     /// Every `[[principal]]`, in the order of the file.
     pub principals: Vec<Known>,
     /// Every `[[zone]]`, in the order of the file; at least one.
@@ -77,6 +81,24 @@ pub struct Listen {
 pub struct MetricsConfig {
     /// Where `/metrics` and nothing else is served over plain HTTP; nowhere when absent.
     pub listen: Option<SocketAddr>,
+}
+
+/// `[discovery]`: what Prometheus is told of instances past DNS. The API has it too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DiscoveryConfig {
+    /// Where `/sd/prometheus` and nothing else is served over plain HTTP; nowhere when absent.
+    pub listen: Option<SocketAddr>,
+    /// Every `[[discovery.file]]`.
+    pub files: Vec<TargetFile>,
+}
+
+/// `[[discovery.file]]`: a file for Prometheus' `file_sd_configs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TargetFile {
+    /// Which file is kept.
+    pub path: PathBuf,
+    /// Who stands in it.
+    pub selection: Selection,
 }
 
 /// One `[[zone]]`.

@@ -16,7 +16,8 @@ use crate::sources::toml_fields::{self, Fields};
 use crate::sources::{Pattern, parse_duration};
 
 use super::{
-    ApiConfig, Config, DaemonConfig, MetricsConfig, VerifyThrough, ZoneConfig, defaults, listen, principals, transport,
+    ApiConfig, Config, DaemonConfig, MetricsConfig, VerifyThrough, ZoneConfig, defaults, discovery, listen, principals,
+    transport,
 };
 
 /// More SRV records than a DNS message can hold (65,535 bytes, at least 21 each) need no setting.
@@ -75,6 +76,12 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
     }
     let managed: Vec<_> = seen.into_keys().collect();
     let principals = principals::principals(root, keys, &managed);
+    let taken = discovery::Taken {
+        zones: &managed,
+        api: api.as_ref().and_then(|api| api.listen.as_ref()).map(|listen| listen.address),
+        metrics: metrics.as_ref().and_then(|metrics| metrics.listen),
+    };
+    let discovery = root.table("discovery", |fields| Some(discovery::discovery(fields, directory, &taken)));
     Some(Config {
         path: path.to_owned(),
         owner: keys.owner.clone()?,
@@ -82,6 +89,7 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
         daemon: daemon.unwrap_or_else(default_daemon),
         api: api.unwrap_or_else(default_api),
         metrics: metrics.unwrap_or_default(),
+        discovery,
         principals: principals?,
         zones: zones?.into_iter().collect::<Option<_>>()?,
         warnings: Vec::new(),

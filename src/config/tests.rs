@@ -255,3 +255,54 @@ fn metrics_are_scraped_where_nobody_else_listens() {
     assert!(wrong.contains("`localhost:5302` is not an address to listen on") && wrong.contains("`listen`"), "{wrong}");
     assert!(wrong.contains("srvctl.toml:8:10"), "{wrong}");
 }
+
+#[test]
+fn discovery_says_who_stands_in_which_file() {
+    let more = "[discovery]\nlisten = \"127.0.0.1:5303\"\n[[discovery.file]]\npath = \"sd/devops.json\"\n\
+                services = [\"jenkins\", \"_db._udp\"]\nzones = \"other.local\"\nprotos = [\"tcp\"]\nhosts = [\"h1\"]\n\
+                health = [\"passing\"]\npublished = true\nmetadata = { team = [\"a\", \"b\"], env = \"prod\" }\n";
+    let (directory, config) = load_text(&(FULL.to_owned() + more));
+    let discovery = config.unwrap().discovery.unwrap();
+    assert_eq!(discovery.listen, Some("127.0.0.1:5303".parse().unwrap()));
+    let [file] = &discovery.files[..] else { panic!("{:?}", discovery.files) };
+    assert_eq!(file.path, directory.path().join("sd/devops.json"));
+    let asked = [
+        ("service", "jenkins"),
+        ("service", "_db._udp"),
+        ("zone", "other.local"),
+        ("proto", "tcp"),
+        ("host", "h1"),
+        ("health", "passing"),
+        ("published", "true"),
+        ("meta.team", "b"),
+        ("meta.team", "a"),
+        ("meta.env", "prod"),
+    ];
+    let pairs: Vec<_> = asked.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let zones = ["internal.local", "other.local"].map(|zone| zone.parse().unwrap());
+    assert_eq!(file.selection, Selection::of_request(&pairs, &zones).unwrap(), "the same words as in a request");
+    let (_directory, config) = load_text(&(FULL.to_owned() + "[discovery]\n"));
+    assert_eq!(config.unwrap().discovery, Some(DiscoveryConfig::default()));
+}
+
+#[test]
+fn discovery_that_would_write_nothing_or_twice_is_an_error() {
+    for (table, expected) in [
+        ("listen = \"127.0.0.1:0\"", "is not an address to listen on"),
+        ("[[discovery.file]]\n", "path = "),
+        ("[[discovery.file]]\npath = \"x.yml\"", "is not the name of one JSON file"),
+        ("[[discovery.file]]\npath = \"*.json\"", "is not the name of one JSON file"),
+        ("[[discovery.file]]\npath = \"x.json\"\nservices = []", "`services` names nothing"),
+        ("[[discovery.file]]\npath = \"x.json\"\nmetadata = { team = [] }", "`metadata.team` names nothing"),
+        ("[[discovery.file]]\npath = \"x.json\"\nzones = \"elsewhere.local\"", "is not a managed zone"),
+        ("[[discovery.file]]\npath = \"x.json\"\nhealth = \"well\"", "`well` is none of"),
+        ("[[discovery.file]]\npath = \"x.json\"\nservice = \"a\"", "did you mean `services`"),
+        ("[[discovery.file]]\npath = \"x.json\"\n[[discovery.file]]\npath = \"x.json\"", "is written twice"),
+    ] {
+        let errors = errors(&format!("{FULL}[discovery]\n{table}\n"));
+        assert!(errors.len() == 1 && errors[0].contains(expected), "{table}: {errors:#?}");
+    }
+    let metrics = "[metrics]\nlisten = \"127.0.0.1:5303\"\n[discovery]\nlisten = \"127.0.0.1:5303\"\n";
+    let errors = errors(&(FULL.to_owned() + metrics));
+    assert!(errors.len() == 1 && errors[0].contains("taken already, by `[metrics] listen`"), "{errors:#?}");
+}

@@ -9,6 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::announce;
+use super::discovery::{self, Desk};
 use super::health_board::{self, HealthBoard, HealthWrite, Said};
 use super::inbox::Inbox;
 use super::metrics::Metrics;
@@ -16,13 +18,14 @@ use super::prove::Prover;
 use super::registrar::Question;
 use super::wishes::Wishes;
 use super::zone_task::now;
-use crate::api::{self, Accepted, Answer, Exposition, Goal, Proof, View};
+use crate::api::{self, Accepted, Answer, Exposition, Goal, Listed, Proof, Unlisted, View};
 use crate::config::Config;
 use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
 use crate::model::{DaemonStatus, Event, InstanceId, Name, Outcome, Principal, ServiceKey};
 use crate::reconcile::PlanId;
+use crate::reconcile::discovery::Selection;
 use crate::reconcile::registry::{Decision, Refused, Request};
-use crate::store::{self, Filter, HealthBatch, StoreError};
+use crate::store::{self, Filter, StoreError};
 
 /// How long an accepted plan may take to be made.
 const ACCEPTED: Duration = Duration::from_secs(25);
@@ -40,6 +43,8 @@ pub(super) struct Backend {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
     pub(super) metrics: Arc<Metrics>,
+    /// The list of targets; none without `[discovery]`.
+    pub(super) desk: Option<Desk>,
 }
 
 impl Backend {
@@ -65,6 +70,11 @@ impl api::Backend for Backend {
     fn metrics(&self, exposition: Exposition) -> String {
         let status = self.status.borrow().clone();
         self.metrics.render(status, exposition)
+    }
+
+    fn targets(&self, selection: &Selection, who: &Principal) -> Result<Listed, Unlisted> {
+        let desk = self.desk.as_ref().ok_or(Unlisted::Off)?;
+        discovery::listed(desk, selection, who)
     }
 
     fn zones(&self) -> &[Name] {
@@ -136,13 +146,13 @@ impl api::Backend for Backend {
         self.board.maintenance()
     }
 
-    fn maintain(&self, whom: Maintained, maintenance: Option<Maintenance>) -> Answer<'_, Result<(), Refused>> {
-        let batch = HealthBatch { maintenance: vec![(whom, maintenance)], ..HealthBatch::default() };
+    fn maintain(&self, who: &Principal, change: (Maintained, Option<Maintenance>)) -> Answer<'_, Result<(), Refused>> {
+        let batch = announce::batch((&self.wishes, &self.board), vec![change], &who.name);
         Box::pin(async move { health_board::write(&self.health, batch).await.map_err(Refused::Unavailable) })
     }
 
-    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult) {
-        self.board.hear(Said { service, instance, result });
+    fn say(&self, service: ServiceKey, instance: InstanceId, result: ProbeResult, is_near: bool) {
+        self.board.hear(Said { service, instance, result, is_near });
     }
 
     fn now(&self) -> u64 {

@@ -14,6 +14,8 @@ pub(super) struct Doors {
     pub(super) port: Option<Port>,
     /// `[metrics] listen`
     pub(super) metrics: Option<Port>,
+    /// `[discovery] listen`
+    pub(super) discovery: Option<Port>,
 }
 
 /// Those that a new configuration wants elsewhere.
@@ -21,6 +23,7 @@ pub(super) struct NewDoors {
     socket: Option<Socket>,
     port: Option<Port>,
     metrics: Option<Port>,
+    discovery: Option<Port>,
 }
 
 impl Doors {
@@ -33,6 +36,7 @@ impl Doors {
             socket: Socket::bind(&config.api.socket).await?,
             port: api(config).map(|address| Port::bind(address, API)).transpose()?,
             metrics: config.metrics.listen.map(|address| Port::bind(address, METRICS)).transpose()?,
+            discovery: discovery(config).map(|address| Port::bind(address, DISCOVERY)).transpose()?,
         })
     }
 
@@ -48,7 +52,9 @@ impl Doors {
             Some(Socket::bind(path).await.map_err(|error| error.to_string())?)
         };
         let port = moved(self.port.as_ref(), api(config), API)?;
-        Ok(NewDoors { socket, port, metrics: moved(self.metrics.as_ref(), config.metrics.listen, METRICS)? })
+        let metrics = moved(self.metrics.as_ref(), config.metrics.listen, METRICS)?;
+        let discovery = moved(self.discovery.as_ref(), discovery(config), DISCOVERY)?;
+        Ok(NewDoors { socket, port, metrics, discovery })
     }
 
     /// Those of a new configuration. What it does not name is closed.
@@ -57,15 +63,21 @@ impl Doors {
             socket: new.socket.unwrap_or(self.socket),
             port: new.port.or(self.port.filter(|_| config.api.listen.is_some())),
             metrics: new.metrics.or(self.metrics.filter(|_| config.metrics.listen.is_some())),
+            discovery: new.discovery.or(self.discovery.filter(|_| discovery(config).is_some())),
         }
     }
 }
 
 const API: &str = "[api] listen";
 const METRICS: &str = "[metrics] listen";
+const DISCOVERY: &str = "[discovery] listen";
 
 fn api(config: &Config) -> Option<SocketAddr> {
     config.api.listen.as_ref().map(|listen| listen.address)
+}
+
+fn discovery(config: &Config) -> Option<SocketAddr> {
+    config.discovery.as_ref().and_then(|discovery| discovery.listen)
 }
 
 fn moved(bound: Option<&Port>, wanted: Option<SocketAddr>, setting: &'static str) -> Result<Option<Port>, String> {

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, RememberedHealth};
+use super::discovery::Stale;
+use crate::model::health::{HealthStatus, InstanceHealth, Maintained, Maintenance, ProbeResult, RememberedHealth};
 use crate::model::{InstanceId, ServiceKey};
 use crate::store::{HealthBatch, HealthContents};
 
@@ -48,6 +49,8 @@ pub(super) struct Said {
     pub(super) instance: InstanceId,
     /// What its `lease` check takes as a result.
     pub(super) result: ProbeResult,
+    /// Whether it was said on this machine.
+    pub(super) is_near: bool,
 }
 
 /// What the health task has not heard yet.
@@ -65,6 +68,8 @@ pub(super) struct HealthBoard {
     state: Mutex<State>,
     /// Rings when there is something for [`HealthBoard::news`] or [`HealthBoard::restored`].
     bell: Notify,
+    /// For whoever lists services for Prometheus.
+    stale: Arc<Stale>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +82,11 @@ struct State {
 }
 
 impl HealthBoard {
+    /// One that is read by somebody who lists services.
+    pub(super) fn followed_by(stale: Arc<Stale>) -> Self {
+        Self { stale, ..Self::default() }
+    }
+
     /// Takes in what the database holds.
     pub(super) fn restore(&self, contents: HealthContents) {
         let mut state = self.lock();
@@ -84,6 +94,7 @@ impl HealthBoard {
         state.maintenance = contents.maintenance;
         state.remembered = Some(contents.remembered);
         drop(state);
+        self.stale.note_all();
         self.bell.notify_one();
     }
 
@@ -132,6 +143,7 @@ impl HealthBoard {
         }
         state.news.maintenance = Some(state.maintenance.clone());
         drop(state);
+        self.stale.note_all();
         self.bell.notify_one();
     }
 
@@ -149,13 +161,20 @@ impl HealthBoard {
 
     /// Shows how services are; none for those that are not checked any more.
     pub(super) fn show(&self, services: impl IntoIterator<Item = (ServiceKey, Option<HealthStatus>)>) {
+        let mut others = Vec::new();
         let mut state = self.lock();
         for (key, status) in services {
+            let before = state.services.get(&key);
+            if !is_shown_alike(before.map(|before| &**before), status.as_ref()) {
+                others.push(key.clone());
+            }
             match status {
                 Some(status) => state.services.insert(key, Arc::new(status)),
                 None => state.services.remove(&key),
             };
         }
+        drop(state);
+        self.stale.note(&others);
     }
 
     /// How every service is that is checked.
@@ -171,4 +190,17 @@ impl HealthBoard {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether whoever lists instances says the same of both: each result of a check makes another status, and few of them
+/// another list.
+fn is_shown_alike(one: Option<&HealthStatus>, other: Option<&HealthStatus>) -> bool {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (&one.instances, &other.instances),
+        (one, other) => return one.is_none() && other.is_none(),
+    };
+    let said = |health: &InstanceHealth| (health.condition, health.publication);
+    let alike =
+        |(one, other): (&InstanceHealth, &InstanceHealth)| one.instance == other.instance && said(one) == said(other);
+    one.len() == other.len() && one.iter().zip(other).all(alike)
 }

@@ -19,10 +19,11 @@ use super::health_board::{self, HealthBoard, HealthWrite, News as Board, Said};
 use super::metrics::Metrics;
 use super::triage::Triage;
 use super::wishes::Wishes;
+use super::zone_task;
 use crate::model::health::{Condition, Maintained, Maintenance};
 use crate::model::{DaemonStatus, Name, ServiceKey};
 use crate::probes::{Observed, Probes};
-use crate::reconcile::health::{Happening, Health, News};
+use crate::reconcile::health::{Happening, Health, News, Seen};
 use jobs::Jobs;
 use memory::Memory;
 use summary::Summaries;
@@ -118,7 +119,9 @@ impl HealthTask {
 
     /// Has those services checked that are others than before.
     fn check_others(&self, changed: &BTreeSet<ServiceKey>, work: &mut Work) -> News {
-        work.is_told = true;
+        if !std::mem::replace(&mut work.is_told, true) {
+            self.triage.with(Health::forget_others);
+        }
         for own_name in changed.iter().filter_map(|key| key.owner_name().ok()) {
             let checks = self.triage.with(|health| health.checks(&own_name)).unwrap_or_default();
             work.jobs.set(&own_name, checks);
@@ -132,11 +135,12 @@ impl HealthTask {
     fn hear(&self, Board { said, maintenance }: Board, work: &mut Work) -> News {
         let now = self.triage.now();
         let mut news = News::default();
-        for Said { service, instance, result } in said {
+        for Said { service, instance, result, is_near } in said {
             let Ok(own_name) = service.owner_name() else { continue };
-            let heard = self.triage.with(|health| health.hear(&own_name, &instance, &result, now)).flatten();
+            let word = Seen { result, at: now, is_near };
+            let heard = self.triage.with(|health| health.hear(&own_name, &instance, &word)).flatten();
             if let Some(heard) = heard {
-                self.metrics.probed("lease", &result);
+                self.metrics.probed("lease", &word.result);
                 news.extend(heard);
                 work.dirty.insert(own_name);
             }
@@ -153,10 +157,13 @@ impl HealthTask {
         let change = |health: &mut Health| {
             let mut news = News::default();
             let before = health.maintenance().clone();
-            for whom in before.keys().filter(|whom| !maintenance.contains_key(*whom)) {
+            // What is over, and not written down as such yet, does not begin again.
+            let lasts = |work: &Maintenance| work.lasts(zone_task::now() * 1_000);
+            for whom in before.keys().filter(|whom| !maintenance.get(*whom).is_some_and(lasts)) {
                 news.extend(health.maintain(whom, None, now));
             }
-            for (whom, work) in maintenance.iter().filter(|(whom, work)| before.get(*whom) != Some(*work)) {
+            let other = |(whom, work): &(&Maintained, &Maintenance)| before.get(*whom) != Some(*work) && lasts(work);
+            for (whom, work) in maintenance.iter().filter(other) {
                 news.extend(health.maintain(whom, Some(work.clone()), now));
             }
             news
@@ -166,14 +173,13 @@ impl HealthTask {
 
     fn observe(&self, results: Vec<Observed>, work: &mut Work) -> News {
         let mut news = News::default();
-        for Observed { id, result, at, .. } in results {
+        for Observed { id, result, is_near, at, late } in results {
             let Some(subject) = work.jobs.subject(id) else { continue };
             self.metrics.probed(subject.check.kind.as_str(), &result);
-            let now = self.triage.at(at.into_std());
+            self.metrics.probed_late(late);
+            let seen = Seen { result, at: self.triage.at(at.into_std()), is_near };
             let whose = (&subject.service, &subject.instance);
-            news.extend(
-                self.triage.with(|health| health.observe(whose, &subject.check, result, now)).unwrap_or_default(),
-            );
+            news.extend(self.triage.with(|health| health.observe(whose, &subject.check, seen)).unwrap_or_default());
             if !work.dirty.contains(&subject.service) {
                 work.dirty.insert(subject.service.clone());
             }
@@ -183,11 +189,22 @@ impl HealthTask {
 
     fn pass_time(&self) -> News {
         let now = self.triage.now();
-        self.triage.with(|health| health.pass_time(now)).unwrap_or_default()
+        // Whoever writes that down says so; it is over whether or not that can be written.
+        let over = self.board.over(zone_task::now());
+        let change = |health: &mut Health| {
+            let mut news = health.pass_time(now);
+            for whom in over.iter().filter(|whom| health.maintenance().contains_key(*whom)).collect::<Vec<_>>() {
+                news.extend(health.maintain(whom, None, now));
+            }
+            news
+        };
+        self.triage.with(change).unwrap_or_default()
     }
 
     /// Logs what came, writes it down, and has it published.
     async fn act_on(&self, mut news: News, work: &mut Work) {
+        let behind = self.triage.behind();
+        news.transitions.iter_mut().for_each(|change| change.at = change.at.saturating_add_signed(behind));
         log(&news);
         let isolated = self.triage.with(|health| health.is_isolated()).unwrap_or_default();
         if std::mem::replace(&mut work.isolated, isolated) != isolated {
@@ -228,11 +245,14 @@ impl HealthTask {
         if work.dirty.is_empty() || work.shown.elapsed() < work.took * SHARE {
             return;
         }
-        let began = Instant::now();
+        let (began, behind) = (Instant::now(), self.triage.behind());
         let mut shown = Vec::new();
         for own_name in std::mem::take(&mut work.dirty) {
             let Some(key) = ServiceKey::of_owner_name(&own_name) else { continue };
-            let status = self.triage.with(|health| health.status(&own_name)).flatten();
+            let mut status = self.triage.with(|health| health.status(&own_name)).flatten();
+            if behind != 0 {
+                status.iter_mut().flat_map(|status| &mut status.instances).for_each(|one| one.shift(behind));
+            }
             work.summaries.set(&key, status.as_ref());
             shown.push((key, status));
         }
@@ -286,7 +306,6 @@ fn log(news: &News) {
             Happening::FloorReleased { service } => {
                 tracing::info!(%service, "enough instances are healthy again for others to be withdrawn");
             }
-            Happening::MaintenanceOver(_) => {} // whoever writes that down says so
         }
     }
 }

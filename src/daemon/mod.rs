@@ -8,11 +8,15 @@
 //!   the primaries ─▶ NotifyTask ─word of changes┘          ├─▶ Herald ─▶ Witness (one per server) ─▶ look-ups
 //!                         └───────status───────────────────┴──▶ API ─▶ `srvctl status`
 //!                                                          └──▶ Metrics ─▶ Prometheus
+//!   Wishes, HealthBoard ─▶ ListTask ─▶ API and FileTask ─▶ Prometheus
 //! ```
 
+mod announce;
 mod backend;
 mod backoff;
+pub mod comparison;
 pub mod cycle;
+mod discovery;
 pub mod doctor;
 mod doors;
 mod drift;
@@ -43,7 +47,7 @@ pub use report::held;
 pub use source_task::policies;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,12 +56,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::api::{self, Access, ListenError};
-use crate::config::{self, Config};
+use crate::config::{self, Config, DiscoveryConfig, TargetFile};
 use crate::dns::Session;
-use crate::model::{DaemonStatus, Diagnostic, HealthSummary, NotifyStatus, Outcome, VerificationStatus, ZoneStatus};
+use crate::model::{
+    DaemonStatus, Diagnostic, DiscoveryStatus, HealthSummary, NotifyStatus, Outcome, TargetFileStatus,
+    VerificationStatus, ZoneStatus,
+};
 use crate::probes::{self, Limits};
+use crate::reconcile::discovery::Selection;
 use crate::reconcile::{Desired, ZonePolicy};
 use backend::Backend;
+use discovery::{Desk, FileTask, ListTask, Stale};
 use doors::{Doors, NewDoors};
 use feed::{Facts, Feeds};
 use health_board::{HealthBoard, HealthWrite};
@@ -143,7 +152,7 @@ struct Outside {
 enum Next {
     Stop,
     /// The configuration changed: the same again with the new one, and with these if it wants others.
-    Restart(Box<Config>, NewDoors),
+    Restart(Box<Config>, Box<NewDoors>),
 }
 
 impl Next {
@@ -152,7 +161,7 @@ impl Next {
         match self {
             Self::Stop => None,
             Self::Restart(config, new) => {
-                let doors = doors.with(new, &config);
+                let doors = doors.with(*new, &config);
                 Some((*config, doors))
             }
         }
@@ -171,21 +180,32 @@ async fn generation(
     let status = Arc::new(watch::Sender::new(initial_status(config)));
     let mut tasks = Tasks::default();
     let inboxes: Vec<_> = config.zones.iter().map(|_| Arc::new(Inbox::default())).collect();
-    let triage = Arc::new(Triage::new());
+    let triage = Arc::new(Triage::new(config.daemon.commands));
     let overlay = Arc::clone(&triage) as Arc<dyn Overlay>;
-    let wishes = Arc::new(Wishes::new(config.zone_names(), inboxes.clone(), overlay, Arc::clone(&status)));
+    let stale = Arc::new(config.discovery.as_ref().map_or_else(Stale::default, |_| Stale::followed()));
+    let wishes = Wishes::new(config.zone_names(), inboxes.clone(), overlay, Arc::clone(&status));
+    let wishes = Arc::new(wishes.followed_by(Arc::clone(&stale)));
     outside.metrics.expect(&config.zones);
     let metrics = Arc::clone(&outside.metrics);
-    let board = Arc::new(HealthBoard::default());
-    let ports =
-        Ports { inboxes: inboxes.clone(), wishes, woken, stopped, status: Arc::clone(&status), metrics, board, triage };
+    let board = Arc::new(HealthBoard::followed_by(Arc::clone(&stale)));
+    let mut ports = Ports {
+        inboxes: inboxes.clone(),
+        wishes,
+        woken,
+        stopped,
+        status: Arc::clone(&status),
+        metrics,
+        board,
+        triage,
+        desk: None,
+    };
     start_reconcilers(config, &mut tasks, &ports);
     let (note, notes) = mpsc::channel(health_board::QUEUE);
     start_health(config, &mut tasks, &ports, note.clone());
+    ports.desk =
+        config.discovery.as_ref().map(|discovery| start_discovery(config, discovery, &mut tasks, &ports, stale));
     start_api(config, &doors, &mut tasks, &ports, (note, notes))?;
-    let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
-    let metrics = config.metrics.listen.map(|address| format!(", http://{address}/metrics")).unwrap_or_default();
-    let summary = format!("{} zones, socket {}{tcp}{metrics}", config.zones.len(), config.api.socket.display());
+    let summary = summary(config);
     systemd::ready(&summary);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), owner = %config.owner, "srvctl is running: {summary}");
 
@@ -208,6 +228,16 @@ async fn generation(
     next
 }
 
+/// Where the daemon is reached, in one line.
+fn summary(config: &Config) -> String {
+    let tcp = config.api.listen.as_ref().map(|listen| format!(", https://{}", listen.address)).unwrap_or_default();
+    let metrics = config.metrics.listen.map(|address| format!(", http://{address}/metrics")).unwrap_or_default();
+    let listen = config.discovery.as_ref().and_then(|discovery| discovery.listen);
+    let discovery = listen.map(|address| format!(", http://{address}/sd/prometheus")).unwrap_or_default();
+    let socket = config.api.socket.display();
+    format!("{} zones, socket {socket}{tcp}{metrics}{discovery}", config.zones.len())
+}
+
 /// What every task gets.
 struct Ports {
     /// Of every zone's task, in the configuration's order.
@@ -219,6 +249,8 @@ struct Ports {
     metrics: Arc<Metrics>,
     board: Arc<HealthBoard>,
     triage: Arc<Triage>,
+    /// The list of targets for Prometheus; none without `[discovery]`.
+    desk: Option<Desk>,
 }
 
 fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
@@ -289,6 +321,55 @@ fn start_health(config: &Config, tasks: &mut Tasks, ports: &Ports, disk: mpsc::S
     tasks.start("health", health.run());
 }
 
+/// Those who list targets for Prometheus, and write them into files.
+fn start_discovery(
+    config: &Config,
+    discovery: &DiscoveryConfig,
+    tasks: &mut Tasks,
+    ports: &Ports,
+    stale: Arc<Stale>,
+) -> Desk {
+    /// Prometheus reads what others have written.
+    const FOR_ALL: u32 = 0o644;
+    /// As the database is.
+    const FOR_GROUP: u32 = 0o640;
+    /// So much may be forgotten by a machine that fails.
+    const REMEMBERED: Duration = Duration::from_secs(5);
+    /// Prometheus reads every file of the directory again when one of them changes.
+    const SELDOM: Duration = Duration::from_secs(1);
+    let (list, desk) = ListTask::desk();
+    let state_file = config.daemon.state_dir.join(discovery::STATE_FILE);
+    let file = |path: PathBuf, selection, mode, pause, index| FileTask {
+        path,
+        selection,
+        mode,
+        pause,
+        interval: config.daemon.interval,
+        index,
+        desk: desk.clone(),
+        status: Arc::clone(&ports.status),
+        stop: ports.stopped.clone(),
+    };
+    let memory = file(state_file.clone(), Selection::default(), FOR_GROUP, REMEMBERED, None);
+    tasks.start("targets", memory.run());
+    for (index, TargetFile { path, selection }) in discovery.files.iter().enumerate() {
+        let task = file(path.clone(), selection.clone(), FOR_ALL, SELDOM, Some(index));
+        tasks.start("targets", task.run());
+    }
+    let task = ListTask {
+        zones: config.zone_names(),
+        state_file,
+        stale,
+        wishes: Arc::clone(&ports.wishes),
+        board: Arc::clone(&ports.board),
+        list,
+        status: Arc::clone(&ports.status),
+        stop: ports.stopped.clone(),
+    };
+    tasks.start("discovery", task.run());
+    desk
+}
+
 /// Those who take registrations: who writes them down, and who answers.
 fn start_api(
     config: &Config,
@@ -324,11 +405,15 @@ fn start_api(
         stop: ports.stopped.clone(),
         status: Arc::clone(&ports.status),
         metrics: Arc::clone(&ports.metrics),
+        desk: ports.desk.clone(),
     });
     let access = Arc::new(Access::new(&config.principals));
     let local = api::serve(doors.socket.listener()?, Arc::clone(&backend), Arc::clone(&access), ports.stopped.clone());
     if let Some(port) = &doors.metrics {
         tasks.start("metrics", api::serve_metrics(port.listener()?, Arc::clone(&backend), ports.stopped.clone()));
+    }
+    if let Some(port) = &doors.discovery {
+        tasks.start("targets", api::serve_targets(port.listener()?, Arc::clone(&backend), ports.stopped.clone()));
     }
     let remote = match (&doors.port, &config.api.listen) {
         (Some(port), Some(listen)) => {
@@ -407,7 +492,7 @@ impl Loaded<'_> {
         }
         make_state_dir(&new).map_err(|error| error.to_string())?;
         let doors = self.doors.missing(&new).await?;
-        Ok(Some(Next::Restart(Box::new(new), doors)))
+        Ok(Some(Next::Restart(Box::new(new), Box::new(doors))))
     }
 }
 
@@ -437,10 +522,18 @@ fn initial_status(config: &Config) -> DaemonStatus {
         verification: VerificationStatus::default(),
         health: HealthSummary::default(),
     };
+    let file =
+        |file: &TargetFile| TargetFileStatus { path: file.path.display().to_string(), ..TargetFileStatus::default() };
+    let discovery = |discovery: &DiscoveryConfig| DiscoveryStatus {
+        waits_for: Some("the daemon has just started".to_owned()),
+        files: discovery.files.iter().map(file).collect(),
+        ..DiscoveryStatus::default()
+    };
     DaemonStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         owner: config.owner.to_string(),
         started: now(),
+        discovery: config.discovery.as_ref().map(discovery),
         zones: config.zones.iter().map(zone).collect(),
         ..DaemonStatus::default()
     }

@@ -57,7 +57,8 @@ impl Registered {
         let mut registry = Registry::default();
         contents.into_iter().flat_map(|contents| &contents.edits).for_each(|edit| registry.enact(edit));
         let nothing = HealthContents::default();
-        let catalogue = published(&files, &registry, contents.map_or(&nothing, |contents| &contents.health));
+        let health = contents.map_or(&nothing, |contents| &contents.health);
+        let catalogue = published(&files, &registry, health, config.daemon.commands);
         let (config, files) = (Arc::new(config.clone()), Arc::new(files));
         Self { config, files, registry, last_event: None, catalogue, missing }
     }
@@ -95,7 +96,7 @@ impl Registered {
         self.registry = Registry::default();
         contents.edits.iter().for_each(|edit| self.registry.enact(edit));
         self.last_event = last_event;
-        let after = published(&self.files, &self.registry, &contents.health);
+        let after = published(&self.files, &self.registry, &contents.health, self.config.daemon.commands);
         let before = std::mem::take(&mut self.catalogue);
         for key in differences(&before, &after) {
             if let Ok(own_name) = key.owner_name() {
@@ -108,14 +109,19 @@ impl Registered {
     }
 }
 
-/// What a daemon that starts now would publish before it has checked anything.
-fn published(files: &Catalogue, registry: &Registry, health: &HealthContents) -> Catalogue {
+/// What a daemon that starts now would publish before it has checked anything. `commands` tells whether it would run those
+/// that are checks.
+fn published(files: &Catalogue, registry: &Registry, health: &HealthContents, commands: bool) -> Catalogue {
     let mut catalogue = merged(files, registry);
     if health.remembered.is_empty() && health.maintenance.is_empty() {
         return catalogue;
     }
     let now = now() * 1000;
-    let mut health = Health::new(health.remembered.clone(), health.maintenance.clone());
+    let maintenance = health.maintenance.clone().into_iter().filter(|(_, found)| found.lasts(now));
+    let mut health = Health::new(health.remembered.clone(), maintenance);
+    if !commands {
+        health = health.without_commands();
+    }
     for (key, service) in &mut catalogue {
         let Ok(own_name) = key.owner_name() else { continue };
         health.set(&own_name, Some(service), now);

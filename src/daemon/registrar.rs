@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::announce;
 use super::health_board::{HealthBoard, HealthWrite};
 use super::triage::Triage;
 use super::wishes::Wishes;
@@ -18,7 +19,7 @@ use super::zone_task::now;
 use crate::model::{Action, Catalogue, DaemonStatus, Edit, LeaseStatus, Name, Principal};
 use crate::reconcile::ZonePolicy;
 use crate::reconcile::registry::{Circumstances, Decision, HeldLeases, Refused, Registry, Request};
-use crate::store::{Entry, HealthBatch, Store, StoreError};
+use crate::store::{Entry, Store, StoreError};
 
 /// So many wait to be decided at most; who comes then waits before that.
 pub(super) const QUEUE: usize = 1_024;
@@ -45,6 +46,8 @@ const SETTLES: Duration = Duration::from_secs(30);
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// What leases end by, for the journal.
 const BY_LEASE: &str = "lease";
+/// What maintenance ends by that nobody ends.
+const BY_TIME: &str = "time";
 
 /// What the thread is asked.
 pub(super) struct Question {
@@ -124,8 +127,9 @@ impl Registrar {
                     zones.filter(|zone| !contents.confirmed.contains(*zone)).cloned().collect();
                 // First how they were: a start by itself neither withdraws anything nor brings it back.
                 self.triage.restore(contents.health.clone());
-                self.board.restore(contents.health);
                 self.wishes.take_registry(registry.clone(), unconfirmed, contents.clock);
+                // Last: whoever waits for it takes for all there is what is in force by then.
+                self.board.restore(contents.health);
                 self.show_problem(store.problem());
                 let book = Book::new(store, registry, contents.clock);
                 book.show_leases(self);
@@ -320,8 +324,8 @@ impl Book {
         if over.is_empty() {
             return;
         }
-        let batch =
-            HealthBatch { maintenance: over.into_iter().map(|whom| (whom, None)).collect(), ..HealthBatch::default() };
+        let over = over.into_iter().map(|whom| (whom, None)).collect();
+        let batch = announce::batch((&registrar.wishes, &registrar.board), over, BY_TIME);
         // Where that cannot be written it is over all the same: whoever starts next sees that its time is.
         if let Err(error) = self.store.commit_health(std::slice::from_ref(&batch)) {
             registrar.show_problem(Some(&error.to_string()));

@@ -11,7 +11,7 @@ fn registrar(directory: &std::path::Path) -> (Registrar, Book) {
     let zone: Name = "internal.local".parse().unwrap();
     let policy = ZonePolicy { name: zone.clone(), ttl: 300, max_records_per_rrset: 100, max_delete_percent: 30 };
     let status = Arc::new(watch::Sender::new(DaemonStatus::default()));
-    let triage = Arc::new(Triage::new());
+    let triage = Arc::new(Triage::new(true));
     let wishes = Arc::new(Wishes::new(vec![zone], Vec::new(), Arc::clone(&triage) as _, Arc::clone(&status)));
     wishes.take_files(&Arc::default(), Vec::new());
     let registrar = Registrar {

@@ -18,6 +18,8 @@ use crate::store::HealthContents;
 pub(super) struct Triage {
     state: Mutex<State>,
     clock: Clock,
+    /// Whether checks that are commands are made.
+    commands: bool,
 }
 
 enum State {
@@ -32,6 +34,9 @@ struct Known {
     news: News,
 }
 
+/// A difference that small, milliseconds, is none: clocks are put right in small steps all the time.
+const AGREES: i64 = 2_000;
+
 /// Milliseconds since 1970 that never go back: the time at the start, and what has passed since.
 struct Clock {
     wall: u64,
@@ -40,8 +45,7 @@ struct Clock {
 
 impl Clock {
     fn new() -> Self {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { wall: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX), started: Instant::now() }
+        Self { wall: wall(), started: Instant::now() }
     }
 
     fn at(&self, moment: Instant) -> u64 {
@@ -50,9 +54,16 @@ impl Clock {
     }
 }
 
+/// The time of day, milliseconds since 1970.
+fn wall() -> u64 {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Triage {
-    pub(super) fn new() -> Self {
-        Self { state: Mutex::new(State::Waiting(BTreeMap::new())), clock: Clock::new() }
+    /// `commands` tells whether checks that are commands are made.
+    pub(super) fn new(commands: bool) -> Self {
+        Self { state: Mutex::new(State::Waiting(BTreeMap::new())), clock: Clock::new(), commands }
     }
 
     /// Takes in how things were when that was written down last.
@@ -60,7 +71,11 @@ impl Triage {
         let now = self.now();
         let mut state = self.lock();
         let State::Waiting(services) = &mut *state else { return };
-        let mut health = Health::new(contents.remembered, contents.maintenance);
+        let maintenance = contents.maintenance.into_iter().filter(|(_, found)| found.lasts(wall()));
+        let mut health = Health::new(contents.remembered, maintenance);
+        if !self.commands {
+            health = health.without_commands();
+        }
         let mut news = News::default();
         for (own_name, service) in std::mem::take(services) {
             news.extend(health.set(&own_name, Some(&service), now));
@@ -71,6 +86,13 @@ impl Triage {
     /// The time, milliseconds since 1970.
     pub(super) fn now(&self) -> u64 {
         self.clock.at(Instant::now())
+    }
+
+    /// By how many milliseconds that is behind the time of day, which may have been set since the start: of a machine whose
+    /// clock is wrong until it has asked somebody, for instance.
+    pub(super) fn behind(&self) -> i64 {
+        let behind = wall().cast_signed().saturating_sub(self.now().cast_signed());
+        if behind.abs() < AGREES { 0 } else { behind }
     }
 
     /// A moment as such a time.

@@ -63,7 +63,7 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let (triage, inbox) = (Arc::new(Triage::new()), Arc::new(Inbox::default()));
+        let (triage, inbox) = (Arc::new(Triage::new(true)), Arc::new(Inbox::default()));
         let status = Arc::new(watch::Sender::new(DaemonStatus::default()));
         let overlay = Arc::clone(&triage) as Arc<dyn Overlay>;
         let wishes = Wishes::new(vec![key().zone], vec![Arc::clone(&inbox)], overlay, status);

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use super::discovery::Stale;
 use super::inbox::Inbox;
 use crate::api::View;
 use crate::model::{Catalogue, DaemonStatus, Edit, Name, Outcome, Service, ServiceKey};
@@ -36,7 +37,19 @@ pub(super) struct Wishes {
     overlay: Arc<dyn Overlay>,
     /// Rings when there is something for [`Wishes::changed`].
     bell: Notify,
+    /// For whoever lists services for Prometheus.
+    stale: Arc<Stale>,
     status: Arc<watch::Sender<DaemonStatus>>,
+}
+
+/// Everything in force, after every source has been heard.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    pub(super) view: View<'a>,
+    /// What the service files say of it.
+    pub(super) files: &'a Catalogue,
+    /// Why it is not known what is registered.
+    pub(super) unreadable: Option<&'a str>,
 }
 
 #[derive(Default)]
@@ -82,7 +95,13 @@ impl Wishes {
         overlay: Arc<dyn Overlay>,
         status: Arc<watch::Sender<DaemonStatus>>,
     ) -> Self {
-        Self { state: Mutex::default(), inboxes, zones, overlay, bell: Notify::new(), status }
+        let (bell, stale) = (Notify::new(), Arc::default());
+        Self { state: Mutex::default(), inboxes, zones, overlay, bell, stale, status }
+    }
+
+    /// The same, with somebody who lists what is in force.
+    pub(super) fn followed_by(self, stale: Arc<Stale>) -> Self {
+        Self { stale, ..self }
     }
 
     /// Takes in what the service files say.
@@ -197,13 +216,21 @@ impl Wishes {
 
     /// Shows everything, for as long as `look` takes.
     pub(super) fn view(&self, look: &mut dyn FnMut(View<'_>)) {
+        self.lock().view(look);
+    }
+
+    /// Shows everything once every source has been heard, for as long as `look` takes. Meanwhile nothing is told to the
+    /// zones' tasks: what the status says of them is about what is seen here.
+    pub(super) fn look<T>(&self, look: impl FnOnce(Told<'_>) -> T) -> Option<T> {
         let state = self.lock();
-        let nothing = Registry::default();
-        let registry = match &state.registrations {
-            Registrations::Known { registry, .. } => registry,
-            _ => &nothing,
+        let files = state.missing.as_ref().and(state.files.as_deref())?;
+        let unreadable = match &state.registrations {
+            Registrations::Unreadable(why) => Some(why.as_str()),
+            _ => None,
         };
-        look(View { registry, in_force: &state.services.in_force, clock: state.clock });
+        let (mut look, mut seen) = (Some(look), None);
+        state.view(&mut |view| seen = look.take().map(|look| look(Told { view, files, unreadable })));
+        seen
     }
 
     /// Tells the zones' tasks what these services have become, and what may have gone missing.
@@ -215,6 +242,7 @@ impl Wishes {
             Registrations::Known { registry, .. } => Some(registry),
         };
         let keys = if state.missing.is_some() { keys } else { everything(&files, registry) };
+        self.stale.note(&keys);
         let mut news = BTreeMap::new();
         for key in keys {
             let file = files.get(&key);
@@ -282,6 +310,17 @@ impl Wishes {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn view(&self, look: &mut dyn FnMut(View<'_>)) {
+        let nothing = Registry::default();
+        let registry = match &self.registrations {
+            Registrations::Known { registry, .. } => registry,
+            _ => &nothing,
+        };
+        look(View { registry, in_force: &self.services.in_force, clock: self.clock });
     }
 }
 

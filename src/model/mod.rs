@@ -10,6 +10,7 @@ mod marker;
 mod name;
 mod name_map;
 mod principal;
+pub mod prometheus;
 mod rdata;
 mod registration;
 mod rrset;
@@ -41,6 +42,9 @@ pub use serial::Serial;
 pub use server::{DNS_PORT, Server, ServerError};
 pub use service::{Catalogue, Instance, MAX_SHARDS, Service, ServiceKey, Shards, shard_of};
 pub use sets::Sets;
-pub use status::{DaemonStatus, HealthSummary, HeldStatus, LeaseStatus, NotifyStatus, Outcome, ZoneStatus};
+pub use status::{
+    DaemonStatus, DiscoveryStatus, HealthSummary, HeldStatus, LeaseStatus, NotifyStatus, Outcome, TargetFileStatus,
+    ZoneStatus,
+};
 pub use verification::{ServerStatus, State, Unverified, VerificationStatus};
 pub use zone::{Mismatch, NameServer, Zone, ZoneBuilder};

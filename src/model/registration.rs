@@ -214,6 +214,8 @@ pub enum Action {
     Configure,
     /// A catalogue was imported.
     Import,
+    /// Somebody works on a service or a host, or does not any more.
+    Maintain,
 }
 
 impl fmt::Display for Action {
@@ -225,6 +227,7 @@ impl fmt::Display for Action {
             Self::Expire => "expire",
             Self::Configure => "configure",
             Self::Import => "import",
+            Self::Maintain => "maintain",
         })
     }
 }
@@ -233,8 +236,10 @@ impl FromStr for Action {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let all = [Self::Register, Self::Set, Self::Deregister, Self::Expire, Self::Configure, Self::Import];
-        all.into_iter().find(|action| action.to_string() == text).ok_or_else(|| format!("`{text}` is no action"))
+        let registrations = [Self::Register, Self::Set, Self::Deregister, Self::Expire];
+        let others = [Self::Configure, Self::Import, Self::Maintain];
+        let mut all = registrations.into_iter().chain(others);
+        all.find(|action| action.to_string() == text).ok_or_else(|| format!("`{text}` is no action"))
     }
 }
 
@@ -252,12 +257,12 @@ pub struct Event {
     /// The service's owner name.
     #[schema(value_type = String, example = "_jenkins._tcp.internal.local.")]
     pub service: Name,
-    /// The instance; none when the service's settings changed.
+    /// The instance; none when the service as a whole is meant.
     pub id: Option<InstanceId>,
-    /// The offer or the settings before.
+    /// The offer, the settings or the maintenance before.
     #[schema(value_type = Option<Object>)]
     pub before: Option<serde_json::Value>,
-    /// The offer or the settings after.
+    /// The offer, the settings or the maintenance after.
     #[schema(value_type = Option<Object>)]
     pub after: Option<serde_json::Value>,
 }

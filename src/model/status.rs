@@ -28,6 +28,9 @@ pub struct DaemonStatus {
     /// What the checks say of all zones together, and what follows from it.
     #[serde(default)]
     pub health: HealthSummary,
+    /// What Prometheus is told past DNS; none without `[discovery]`.
+    #[serde(default)]
+    pub discovery: Option<DiscoveryStatus>,
     /// Services in force.
     pub services: usize,
     /// Instances of all services in force.
@@ -44,8 +47,42 @@ impl DaemonStatus {
             && self.leases.held.is_empty()
             && !self.health.is_held()
             && self.source_errors.is_empty()
+            && self.discovery.iter().all(DiscoveryStatus::is_well)
             && self.zones.iter().all(|zone| zone.outcome == Outcome::InSync)
     }
+}
+
+/// How the list of targets stands that Prometheus is given over HTTP and in files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiscoveryStatus {
+    /// Why there is no list yet, and everybody who asks is refused; none when there is one.
+    pub waits_for: Option<String>,
+    /// How many targets are listed.
+    pub targets: usize,
+    /// Those of them that are not in force any more, and stay until the plan that removes them was let pass.
+    pub kept: usize,
+    /// Every `[[discovery.file]]`, in the configuration's order.
+    pub files: Vec<TargetFileStatus>,
+}
+
+impl DiscoveryStatus {
+    /// Whether there is a list, and every file has it.
+    pub fn is_well(&self) -> bool {
+        self.waits_for.is_none() && self.files.iter().all(|file| file.error.is_none())
+    }
+}
+
+/// How a file with targets stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TargetFileStatus {
+    /// Which file.
+    pub path: String,
+    /// How many targets it has.
+    pub targets: usize,
+    /// When it was written last, seconds since 1970; none when what it has was there already.
+    pub written: Option<u64>,
+    /// Why it could not be written; it is tried again.
+    pub error: Option<String>,
 }
 
 /// How the leases stand.

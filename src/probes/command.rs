@@ -5,6 +5,7 @@
 //! systemd ends it with the service.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -28,6 +29,16 @@ const KEPT: usize = 4 * 1024;
 const DRAIN_LIMIT: Duration = Duration::from_millis(500);
 /// Where programs are sought, as systemd has it. Ours may hold anything.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Whether there is a program.
+pub(super) fn usable(check: &CommandCheck) -> Result<(), String> {
+    let Some(program) = check.command.first() else { return Ok(()) };
+    let about = std::fs::metadata(program.as_str()).map_err(|error| format!("`{program}` cannot be run: {error}"))?;
+    if about.is_file() && about.permissions().mode() & 0o111 != 0 {
+        return Ok(());
+    }
+    Err(format!("`{program}` cannot be run: it is not an executable file"))
+}
 
 /// Kills everything that was started, when the check is over or given up.
 struct Group(Pid);

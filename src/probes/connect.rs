@@ -1,92 +1,49 @@
 //! The way to an instance: its addresses, and a TCP connection to one of them.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use super::kept::Kept;
 use super::outcome::{Stop, is_ours};
 use super::progress::{Progress, Step};
 
-/// How long an answer of the system's resolver is taken for true. One that nobody can connect to is forgotten at once.
-const FRESH: Duration = Duration::from_secs(30);
-/// Questions to the system's resolver at once. It cannot be interrupted, and each takes a thread for as long as it likes.
+/// Questions to the system's resolver at once.
 const QUESTIONS: usize = 8;
-/// Names that are remembered. More than that are asked for each time.
-const MOST_NAMES: usize = 20_000;
 
-/// Addresses, and when they were asked for.
-type Known = (Instant, Arc<[IpAddr]>);
-
-/// Finds addresses, and remembers them for a while.
+/// Finds addresses, and remembers them for a while. Those that nobody can connect to are forgotten at once.
 #[derive(Debug)]
-pub(super) struct Resolver {
-    questions: Arc<Semaphore>,
-    known: Mutex<HashMap<String, Known>>,
-}
+pub(super) struct Resolver(Kept<String, Vec<IpAddr>>);
 
 impl Default for Resolver {
     fn default() -> Self {
-        Self { questions: Arc::new(Semaphore::new(QUESTIONS)), known: Mutex::default() }
+        Self(Kept::new(QUESTIONS))
     }
 }
 
 impl Resolver {
     /// The addresses of a host name or address, at least one.
-    pub(super) async fn addresses(&self, host: &str, progress: &Progress) -> Result<Arc<[IpAddr]>, Stop> {
+    pub(super) async fn addresses(&self, host: &str, progress: &Progress) -> Result<Arc<Vec<IpAddr>>, Stop> {
         if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok(Arc::new([address]));
+            return Ok(Arc::new(vec![address]));
         }
-        if let Some(addresses) = self.remembered(host) {
-            return Ok(addresses);
-        }
-        let permit = Arc::clone(&self.questions).acquire_owned().await.expect("it is never closed");
         progress.at(Step::Resolving);
-        // The one before us may have asked the same.
-        if let Some(addresses) = self.remembered(host) {
-            return Ok(addresses);
-        }
-        let name = host.to_owned();
-        // The permit goes with the thread: a check whose time is over leaves the question behind, and it still counts.
-        let asking = spawn_blocking(move || {
-            let _permit = permit;
-            (name.as_str(), 0).to_socket_addrs().map(|found| found.map(|it| it.ip()).collect::<Vec<_>>())
-        });
-        let found =
-            asking.await.map_err(|error| Stop::ours(format!("the system's resolver was not asked: {error}")))?;
-        let found: Arc<[IpAddr]> = found.map_err(|error| unresolved(host, &error))?.into();
-        if found.is_empty() {
-            return Err(Stop::failing(format!("no addresses for {host}")));
-        }
-        self.remember(host, &found);
-        Ok(found)
-    }
-
-    fn remembered(&self, host: &str) -> Option<Arc<[IpAddr]>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(host).filter(|(since, _)| since.elapsed() < FRESH).map(|(_, addresses)| Arc::clone(addresses))
-    }
-
-    fn remember(&self, host: &str, addresses: &Arc<[IpAddr]>) {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_NAMES {
-            known.retain(|_, (since, _)| since.elapsed() < FRESH);
-        }
-        if known.len() < MOST_NAMES {
-            known.insert(host.to_owned(), (Instant::now(), Arc::clone(addresses)));
-        }
+        self.0.get(&host.to_owned(), |host| resolve(host)).await
     }
 
     /// The addresses of this host lead nowhere: perhaps it has moved.
     pub(super) fn forget(&self, host: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(host);
+        self.0.forget(&host.to_owned());
     }
+}
+
+fn resolve(host: &str) -> Result<Vec<IpAddr>, Stop> {
+    let found = (host, 0).to_socket_addrs().map_err(|error| unresolved(host, &error))?;
+    let found: Vec<_> = found.map(|found| found.ip()).collect();
+    if found.is_empty() { Err(Stop::failing(format!("no addresses for {host}"))) } else { Ok(found) }
 }
 
 /// A name that does not exist is the instance's trouble. A resolver that does not answer is not.

@@ -1,72 +1,36 @@
-//! What checks read from files: certificates to trust and headers to send. Kept for a while, so that a thousand checks of
-//! a service are not a thousand readers.
+//! What checks read from files: certificates to trust and headers to send.
 
-use std::collections::HashMap;
-use std::hash::Hash;
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
-use tokio::time::Instant;
 
-use super::outcome::Stop;
-
-/// How old what was read may be: a file that has changed counts after so long.
-const FRESH: Duration = Duration::from_secs(30);
 /// Files that are read at once.
-const MAKERS: usize = 4;
+pub(super) const READERS: usize = 4;
 /// Larger headers than that would be refused by most servers.
 const MOST_BYTES: u64 = 16 * 1024;
 
-/// What was made of files, by what it was made for.
-#[derive(Debug)]
-pub(super) struct Kept<K, V> {
-    made: Mutex<HashMap<K, (Instant, Arc<V>)>>,
-    makers: Semaphore,
-}
-
-impl<K, V> Default for Kept<K, V> {
-    fn default() -> Self {
-        Self { made: Mutex::default(), makers: Semaphore::new(MAKERS) }
+/// Reads a file as a whole. `what` is what it should be; what is no file, a device or a pipe, is not even opened: it may
+/// have no end, or hang.
+///
+/// # Errors
+/// When it is no file, is too large, or cannot be read.
+pub(super) fn read(what: &str, path: &Path, most: u64) -> Result<(Vec<u8>, u32), String> {
+    let shown = path.display();
+    let unreadable = |error| format!("the {what} {shown} cannot be read: {error}");
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(format!("the {what} {shown} is not a file"));
     }
-}
-
-impl<K: Hash + Eq + Clone + Send + 'static, V: Send + Sync + 'static> Kept<K, V> {
-    /// What was made lately, or is made now, on a thread of its own: a file system may hang.
-    ///
-    /// # Errors
-    /// What `make` says. That is our trouble and not the instance's.
-    pub(super) async fn get(
-        &self,
-        key: &K,
-        make: impl FnOnce(&K) -> Result<V, String> + Send + 'static,
-    ) -> Result<Arc<V>, Stop> {
-        if let Some(value) = self.fresh(key) {
-            return Ok(value);
-        }
-        let _permit = self.makers.acquire().await.expect("it is never closed");
-        // The one before us may have made the same.
-        if let Some(value) = self.fresh(key) {
-            return Ok(value);
-        }
-        let owned = key.clone();
-        let made = spawn_blocking(move || make(&owned)).await;
-        let made = made.map_err(|error| Stop::ours(format!("a file was not read: {error}")))?;
-        let value = Arc::new(made.map_err(Stop::ours)?);
-        let mut kept = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        // What nobody has asked for since belongs to checks that are no more.
-        kept.retain(|_, (since, _)| since.elapsed() < FRESH);
-        kept.insert(key.clone(), (Instant::now(), Arc::clone(&value)));
-        Ok(value)
+    let file = File::open(path).map_err(unreadable)?;
+    let about = file.metadata().map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > most {
+        return Err(format!("the {what} {shown} is larger than {most} bytes"));
     }
-
-    fn fresh(&self, key: &K) -> Option<Arc<V>> {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        made.get(key).filter(|(since, _)| since.elapsed() < FRESH).map(|(_, value)| Arc::clone(value))
-    }
+    Ok((bytes, about.permissions().mode()))
 }
 
 /// Reads a file of headers: lines of `Name: value`, empty ones and those that begin with `#` left out. What is in it is
@@ -76,17 +40,13 @@ impl<K: Hash + Eq + Clone + Send + 'static, V: Send + Sync + 'static> Kept<K, V>
 /// When it cannot be read, everybody on this machine may read it, or a line is no header.
 pub(super) fn headers(path: &Path) -> Result<HeaderMap, String> {
     let shown = path.display();
-    let unreadable = |error| format!("the headers file {shown} cannot be read: {error}");
-    let about = std::fs::metadata(path).map_err(unreadable)?;
-    if is_open_to_all(&about) {
+    let (bytes, mode) = read("headers file", path, MOST_BYTES)?;
+    if mode & 0o007 != 0 {
         return Err(format!(
             "every user of this machine has access to the headers file {shown}: run `chmod o= {shown}`"
         ));
     }
-    if about.len() > MOST_BYTES {
-        return Err(format!("the headers file {shown} is larger than {MOST_BYTES} bytes"));
-    }
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("the headers file {shown} is not text"))?;
     let mut headers = HeaderMap::new();
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'));
     for (index, line) in lines {
@@ -100,16 +60,8 @@ pub(super) fn headers(path: &Path) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn is_open_to_all(about: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    about.permissions().mode() & 0o007 != 0
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     fn written(text: &str, mode: u32) -> Result<HeaderMap, String> {
@@ -137,5 +89,8 @@ mod tests {
             assert!(error.contains(expected) && !error.contains("SECRET"), "{error}");
         }
         assert!(super::headers(Path::new("/nonexistent")).unwrap_err().contains("cannot be read: No such file"));
+        for endless in ["/dev/zero", "/dev/null", "/proc/self/fd"] {
+            assert!(super::headers(Path::new(endless)).unwrap_err().ends_with("is not a file"), "{endless}");
+        }
     }
 }

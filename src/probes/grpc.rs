@@ -67,13 +67,19 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let mut connection = pin!(connection);
     let mut call = pin!(call(sender, url, service, tools));
     // The connection moves the bytes of the call, and has no task of its own.
-    let mut is_open = true;
-    loop {
-        tokio::select! {
-            biased;
-            outcome = &mut call => return outcome,
-            _ = &mut connection, if is_open => is_open = false,
-        }
+    let ended = tokio::select! {
+        biased;
+        outcome = &mut call => return outcome,
+        ended = &mut connection => ended,
+    };
+    // What came before its end is there to be read. A call that had not gone out by then is told nothing, and would wait.
+    tokio::select! {
+        biased;
+        outcome = &mut call => outcome,
+        () = std::future::ready(()) => Err(ended.map_or_else(
+            |error| no_answer(&error),
+            |()| Stop::failing("no gRPC answer: the connection was closed"),
+        )),
     }
 }
 

@@ -37,7 +37,7 @@ struct Question {
 /// Makes the request and looks at the answer. No redirect is followed.
 pub(super) async fn check(check: &HttpCheck, filled: &Filled<'_>, tools: &Tools<'_>) -> Outcome {
     let headers = match &check.headers_file {
-        Some(path) => Some(tools.headers.get(path, |path| files::headers(path)).await?),
+        Some(path) => Some(tools.headers.get(path, |path| files::headers(path).map_err(Stop::Ours)).await?),
         None => None,
     };
     let question = question(check, filled, headers.as_deref())?;

@@ -14,7 +14,9 @@ mod connect;
 mod dns;
 mod files;
 mod grpc;
+mod here;
 mod http;
+mod kept;
 mod outcome;
 mod progress;
 mod run;
@@ -34,7 +36,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::model::Name;
 use crate::model::health::{Check, CheckKind, ProbeResult, Template, Verdict};
 use connect::Resolver;
-use files::Kept;
+use files::READERS;
+use here::Here;
+use kept::Kept;
 use outcome::{Outcome, Said, Stop};
 use progress::Progress;
 use target::Filled;
@@ -76,6 +80,8 @@ pub struct Observed {
     pub id: JobId,
     /// What it saw. [`Verdict::Unknown`] when the check could not be made.
     pub result: ProbeResult,
+    /// Whether it is known that it never left this machine: then it says nothing of the network.
+    pub is_near: bool,
     /// When it ended.
     pub at: Instant,
     /// How long the check had to wait for a place among those under way. More than a moment means that [`Limits`] are too
@@ -102,11 +108,19 @@ impl Default for Limits {
 }
 
 /// What all checks share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     resolver: Resolver,
     trust: Trust,
     headers: Kept<PathBuf, HeaderMap>,
+    here: Here,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        let (resolver, trust, here) = (Resolver::default(), Trust::default(), Here::default());
+        Self { resolver, trust, headers: Kept::new(READERS), here }
+    }
 }
 
 /// What one check works with.
@@ -118,11 +132,11 @@ struct Tools<'a> {
     deadline: Instant,
 }
 
-/// Makes one check.
-async fn probe(job: &Job, shared: &Shared) -> ProbeResult {
+/// Makes one check; what came of it, and whether it is known that it never left this machine.
+async fn probe(job: &Job, shared: &Shared) -> (ProbeResult, bool) {
     let begun = Instant::now();
     let limit = job.check.timeout;
-    let Shared { resolver, trust, headers } = shared;
+    let Shared { resolver, trust, headers, here } = shared;
     let tools = Tools { resolver, trust, headers, progress: Progress::default(), deadline: begun + limit };
     let outcome = timeout_at(tools.deadline, exchange(job, &tools)).await;
     let latency = begun.elapsed();
@@ -132,7 +146,8 @@ async fn probe(job: &Job, shared: &Shared) -> ProbeResult {
         Ok(Err(Stop::Ours(text))) => Said { verdict: Verdict::Unknown, text },
         Err(_) => tools.progress.overtime(limit),
     };
-    ProbeResult::new(verdict, latency, text)
+    let whom = tools.progress.whom().or_else(|| job.target.addresses.first().copied());
+    (ProbeResult::new(verdict, latency, text), whom.is_some_and(|address| here.is(address)))
 }
 
 async fn exchange(job: &Job, tools: &Tools<'_>) -> Outcome {
@@ -145,6 +160,21 @@ async fn exchange(job: &Job, tools: &Tools<'_>) -> Outcome {
         CheckKind::Command(check) => command::check(check, &filled, &tools.progress).await,
         CheckKind::Lease(_) => Err(Stop::ours("a lease is renewed and not asked for")),
     }
+}
+
+/// What on this machine stands in the way of a check, as far as that can be seen by the user who asks: a file that cannot be
+/// used, a program that is not there.
+pub fn obstacle(check: &Check) -> Option<String> {
+    let found = match &check.kind {
+        CheckKind::Http(check) => {
+            let headers = check.headers_file.as_ref().map_or(Ok(()), |path| files::headers(path).map(drop));
+            headers.and_then(|()| tls::usable(&check.tls))
+        }
+        CheckKind::Grpc(check) => check.tls.as_ref().map_or(Ok(()), tls::usable),
+        CheckKind::Command(check) => command::usable(check),
+        CheckKind::Tcp(_) | CheckKind::Dns(_) | CheckKind::Lease(_) => Ok(()),
+    };
+    found.err()
 }
 
 /// Whether there is something to do for it; a lease is told and not asked for.

@@ -1,7 +1,7 @@
 //! How far a check has come: when its time is over, that is what there is to say.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,18 +28,27 @@ pub(super) enum Step {
     Running,
 }
 
-/// The step that a check is at.
+/// The step that a check is at, and whom it has spoken to last, or tried to.
 #[derive(Debug, Default)]
-pub(super) struct Progress(Mutex<Step>);
+pub(super) struct Progress(Mutex<(Step, Option<IpAddr>)>);
 
 impl Progress {
     pub(super) fn at(&self, step: Step) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = step;
+        let mut progress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.0 = step;
+        if let Step::Connecting(address) | Step::Waiting(address) = step {
+            progress.1 = Some(address.ip());
+        }
+    }
+
+    /// The address that it has spoken to last, or tried to; none when it has not come so far.
+    pub(super) fn whom(&self) -> Option<IpAddr> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).1
     }
 
     /// Why nothing came of it within the limit.
     pub(super) fn overtime(&self, limit: Duration) -> Said {
-        let step = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (step, _) = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = format!("{step} within {limit:?}");
         // What we did not get to do for ourselves is nobody else's failure.
         let verdict =

@@ -53,16 +53,13 @@ impl Prober {
         let make = |Due { job, late }| {
             let (shared, results) = (Arc::clone(&shared), results.clone());
             async move {
-                let result = probe(&job, &shared).await;
+                let (result, is_near) = probe(&job, &shared).await;
                 // Nobody takes it any more: then the run ends.
-                let _ = results.send(Observed { id: job.id, result, at: Instant::now(), late }).await;
+                let _ = results.send(Observed { id: job.id, result, is_near, at: Instant::now(), late }).await;
             }
         };
         let ended = results.clone();
-        tokio::select! {
-            () = scheduled(limits, jobs, make) => {}
-            () = ended.closed() => {}
-        }
+        scheduled(limits, jobs, make, ended.closed()).await;
     }
 }
 
@@ -76,8 +73,9 @@ struct Running<M> {
     make: M,
 }
 
-/// Starts `make` for each job when it is due, until nobody sets jobs any more.
-async fn scheduled<M, F>(limits: Limits, mut jobs: watch::Receiver<Arc<[Job]>>, make: M)
+/// Starts `make` for each job when it is due, until nobody sets jobs any more, or it is `over`. When it returns nothing is
+/// under way: commands have been killed.
+async fn scheduled<M, F>(limits: Limits, mut jobs: watch::Receiver<Arc<[Job]>>, make: M, over: impl Future<Output = ()>)
 where
     M: Fn(Due) -> F,
     F: Future<Output = ()> + Send + 'static,
@@ -85,17 +83,21 @@ where
     let (tasks, handles) = (JoinSet::new(), std::collections::HashMap::new());
     let mut running = Running { limits, schedule: Schedule::new(&limits), tasks, handles, make };
     running.set(&jobs.borrow_and_update().clone());
+    let mut over = std::pin::pin!(over);
     loop {
         let next = running.start_due();
         tokio::select! {
+            () = &mut over => break,
             changed = jobs.changed() => match changed {
                 Ok(()) => running.set(&jobs.borrow_and_update().clone()),
-                Err(_) => return,
+                Err(_) => break,
             },
             Some(ended) = running.tasks.join_next_with_id() => running.ended(ended),
             () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {}
         }
     }
+    // Aborting alone leaves it to the runtime when they end, and at the daemon's end that may be never.
+    running.tasks.shutdown().await;
 }
 
 impl<M, F> Running<M>

@@ -84,7 +84,7 @@ impl Lab {
             }
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(scheduled(limits, jobs, make));
+        tasks.spawn(scheduled(limits, jobs, make, std::future::pending()));
         Self { set, seen, begun, tasks }
     }
 
@@ -219,7 +219,6 @@ async fn it_ends_with_its_owner_and_takes_everything_with_it() {
     assert_eq!(seen.lock().unwrap().running.values().sum::<usize>(), 5);
     drop(set);
     tasks.join_next().await.unwrap().unwrap();
-    tokio::task::yield_now().await;
     assert_eq!(seen.lock().unwrap().running.values().sum::<usize>(), 0);
 }
 
@@ -235,7 +234,7 @@ async fn results_that_nobody_takes_hold_up_checks_and_memory() {
         async move { results.send(job.id).await.unwrap() }
     };
     let mut tasks = JoinSet::new();
-    tasks.spawn(scheduled(limits(10), jobs_in, make));
+    tasks.spawn(scheduled(limits(10), jobs_in, make, std::future::pending()));
     set.send_replace(jobs(1000, &tcp(TEN)).into());
     sleep(TEN * 10).await;
     assert_eq!(*started.lock().unwrap(), 15);

@@ -47,9 +47,9 @@ impl<'a> Filled<'a> {
         host: &str,
         resolver: &Resolver,
         progress: &Progress,
-    ) -> Result<Arc<[IpAddr]>, Stop> {
+    ) -> Result<Arc<Vec<IpAddr>>, Stop> {
         if !self.given.is_empty() && host.eq_ignore_ascii_case(&self.host) {
-            return Ok(self.given.into());
+            return Ok(Arc::new(self.given.to_vec()));
         }
         resolver.addresses(host, progress).await
     }

@@ -11,7 +11,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::client::{Resumption, WebPkiServerVerifier};
 use tokio_rustls::rustls::crypto::{self, CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     self, AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
@@ -19,7 +19,8 @@ use tokio_rustls::rustls::{
 
 use super::Tools;
 use super::connect::explain;
-use super::files::Kept;
+use super::files::{self, READERS};
+use super::kept::Kept;
 use super::outcome::{Stop, is_ours};
 use super::progress::Step;
 use crate::model::health::CheckTls;
@@ -35,9 +36,18 @@ struct Way {
     protocol: &'static [u8],
 }
 
+/// No collection of authorities comes near it; Debian's is a twentieth.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
 /// What was read of certificates, for all checks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trust(Kept<Way, ClientConfig>);
+
+impl Default for Trust {
+    fn default() -> Self {
+        Self(Kept::new(READERS))
+    }
+}
 
 /// Speaks TLS over a connection. `host` is whose certificate it must be, unless the options say another name.
 pub(super) async fn shake_hands(
@@ -53,7 +63,7 @@ pub(super) async fn shake_hands(
     let server = ServerName::try_from(name.to_owned()).map_err(no_name)?;
     let authorities = options.ca_file.clone().unwrap_or_else(|| SYSTEM_AUTHORITIES.into());
     let way = Way { authorities, insecure: options.insecure, protocol };
-    let config = tools.trust.0.get(&way, configure).await?;
+    let config = tools.trust.0.get(&way, |way| configure(way).map_err(Stop::Ours)).await?;
     tools.progress.at(Step::ShakingHands(address));
     let shaken = TlsConnector::from(config).connect(server, stream).await;
     shaken.map_err(|error| stop(&error, address))
@@ -77,17 +87,20 @@ fn configure(way: &Way) -> Result<ClientConfig, String> {
     Ok(config)
 }
 
+/// Whether a file that is named for it can be used.
+pub(super) fn usable(options: &CheckTls) -> Result<(), String> {
+    options.ca_file.as_ref().map_or(Ok(()), |path| authorities(path).map(drop))
+}
+
 fn authorities(path: &Path) -> Result<RootCertStore, String> {
     let shown = path.display();
-    let explain = |error| match error {
-        pem::Error::Io(error) => format!("{shown} cannot be read: {error}"),
-        _ => format!("{shown} is not a PEM file"), // the library's words quote the content
-    };
-    let sections = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let (bytes, _) = files::read("CA file", path, MOST_BYTES)?;
+    let sections = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
     let mut roots = RootCertStore::empty();
-    let (usable, _) = roots.add_parsable_certificates(sections.map_err(explain)?);
+    let (usable, _) =
+        roots.add_parsable_certificates(sections.map_err(|_| format!("the CA file {shown} is not a PEM file"))?);
     if usable == 0 {
-        return Err(format!("{shown} holds no certificate of a CA"));
+        return Err(format!("the CA file {shown} holds no certificate of a CA"));
     }
     Ok(roots)
 }

@@ -32,6 +32,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(milliseconds))
 }
 
+/// As [`parse_duration`] reads it: `1h30m`. Parts of a millisecond are not said.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    for (unit, each) in UNITS {
+        if rest >= each {
+            text.push_str(&format!("{}{unit}", rest / each));
+            rest %= each;
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +60,7 @@ mod tests {
             ("1d", 86_400_000),
         ] {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+            assert_eq!(show_duration(Duration::from_millis(milliseconds)), text);
         }
     }
 

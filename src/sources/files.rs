@@ -26,6 +26,11 @@ pub struct FileRead {
 }
 
 impl FileRead {
+    /// As if a file with these services had been read.
+    pub fn of(services: Vec<Arc<Service>>) -> Self {
+        Self { services: Ok(services.into()), stamp: None }
+    }
+
     /// Whether this is that very reading.
     pub(super) fn is(&self, other: &Self) -> bool {
         matches!((&self.services, &other.services), (Ok(one), Ok(other)) if Arc::ptr_eq(one, other))

@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::rows::{from_json, json, parsed, unreadable};
 use super::{FILE, Filter, journal, schema};
 use crate::model::health::{Condition, Maintained, Maintenance, Publication, RememberedHealth, Transition};
-use crate::model::{InstanceId, Name};
+use crate::model::{InstanceId, Name, ServiceKey};
 
 /// So many transitions are kept.
 const MAX_LINES: i64 = 100_000;
@@ -29,13 +29,33 @@ pub struct HealthBatch {
     pub transitions: Vec<Transition>,
     /// Whose maintenance begins or changes; none where it ends.
     pub maintenance: Vec<(Maintained, Option<Maintenance>)>,
+    /// What the journal says of that.
+    pub announced: Vec<Announcement>,
+}
+
+/// A line of the journal about maintenance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announcement {
+    /// The service that it is about.
+    pub service: ServiceKey,
+    /// The instance on a host that is worked on; none when it is the service.
+    pub id: Option<InstanceId>,
+    /// What was known before.
+    pub before: Option<Maintenance>,
+    /// What holds now; none when it has ended.
+    pub after: Option<Maintenance>,
+    /// Who said so.
+    pub by: String,
+    /// When, seconds since 1970.
+    pub at: u64,
 }
 
 impl HealthBatch {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        let Self { remembered, forgotten, transitions, maintenance } = self;
-        remembered.is_empty() && forgotten.is_empty() && transitions.is_empty() && maintenance.is_empty()
+        let Self { remembered, forgotten, transitions, maintenance, announced } = self;
+        let is_empty = remembered.is_empty() && forgotten.is_empty() && transitions.is_empty();
+        is_empty && maintenance.is_empty() && announced.is_empty()
     }
 }
 
@@ -62,6 +82,21 @@ pub(super) fn write(connection: &Connection, batch: &HealthBatch) -> rusqlite::R
     }
     for (whom, maintenance) in &batch.maintenance {
         maintain(connection, whom, maintenance.as_ref())?;
+    }
+    for announcement in &batch.announced {
+        journal::announce(connection, announcement)?;
+    }
+    if batch.remembered.is_empty() && batch.forgotten.is_empty() && batch.maintenance.is_empty() {
+        return Ok(());
+    }
+    count(connection)
+}
+
+/// Counts a change that has no line anywhere: an instance may be withdrawn, or come back, without a change of its condition.
+fn count(connection: &Connection) -> rusqlite::Result<()> {
+    let counted = "UPDATE sqlite_sequence SET seq = seq + 1 WHERE name = 'health'";
+    if connection.prepare_cached(counted)?.execute([])? == 0 {
+        connection.execute("INSERT INTO sqlite_sequence VALUES ('health', 1)", [])?;
     }
     Ok(())
 }

@@ -154,3 +154,21 @@ fn health_that_says_nothing_sensible_is_damage() {
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
     assert!(error.to_string().contains("column condition"), "{error}");
 }
+
+/// Whoever removes something beside the daemon reads again what has changed, whether it has a line in the history or not.
+#[test]
+fn what_has_no_line_is_counted_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (mut store, _) = Store::open(directory.path()).unwrap();
+    let withdrawn = remembered("a.internal.local:80", Condition::Failing, Publication::Withdrawn);
+    let held = remembered("a.internal.local:80", Condition::Failing, Publication::HeldByFloor);
+    let of = |health: RememberedHealth| HealthBatch { remembered: vec![health], ..HealthBatch::default() };
+    let ended = vec![(Maintained::Host(name("a.internal.local")), None)];
+    let mut last = last_event(directory.path()).unwrap();
+    for batch in [of(withdrawn), of(held), HealthBatch { maintenance: ended, ..HealthBatch::default() }] {
+        store.commit_health(&[batch]).unwrap();
+        let now = last_event(directory.path()).unwrap();
+        assert!(now > last, "{now:?} after {last:?}");
+        last = now;
+    }
+}

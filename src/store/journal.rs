@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::error::StoreError;
 use super::rows::{json, key, parsed};
-use super::{Entry, FILE};
+use super::{Announcement, Entry, FILE};
 use crate::model::{Action, Edit, Event, InstanceId, Name, ServiceKey};
 use crate::reconcile::registry::WINDOW;
 
@@ -38,6 +38,25 @@ pub(super) fn write(connection: &Connection, entry: Entry<'_>, clock: u64) -> ru
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![entry.at, clock, entry.by, entry.action.to_string(), key(service), id, before, after])?;
+    prune(connection)
+}
+
+/// Adds a line about maintenance.
+pub(super) fn announce(connection: &Connection, line: &Announcement) -> rusqlite::Result<()> {
+    let Announcement { service, id, before, after, by, at } = line;
+    let (before, after) = (before.as_ref().map(json).transpose()?, after.as_ref().map(json).transpose()?);
+    let (id, action) = (id.as_ref().map(InstanceId::as_str), Action::Maintain.to_string());
+    connection
+        .prepare_cached(
+            "INSERT INTO journal (at, clock, changed_by, action, service, id, before, after) \
+             VALUES (?1, (SELECT clock FROM high), ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![at, by, action, key(service), id, before, after])?;
+    prune(connection)
+}
+
+/// After a line was added, the oldest may go.
+fn prune(connection: &Connection) -> rusqlite::Result<()> {
     let last = connection.last_insert_rowid();
     if last % PRUNE_EVERY == 0 {
         connection.prepare_cached("DELETE FROM journal WHERE sequence <= ?1")?.execute([last - MAX_LINES])?;
@@ -59,7 +78,7 @@ pub(super) fn ended(connection: &Connection, clock: u64) -> rusqlite::Result<Vec
     rows.collect()
 }
 
-/// How many lines there ever were, those of the history of health among them.
+/// How many lines there ever were, those of the history of health among them, and changes of it that have none.
 pub(super) fn last(connection: &Connection) -> rusqlite::Result<Option<u64>> {
     connection.query_row("SELECT sum(seq) FROM sqlite_sequence", [], |row| row.get(0))
 }

@@ -1,5 +1,5 @@
 //! Registrations on the disk, and what is known of health: an embedded SQLite database in `state_dir`, written by one,
-//! durable before anybody hears that something is done.
+//! durable before anybody hears that something is done. And files that others read, each replaced in one step.
 //!
 //! Knows rows and files. What may be registered, and what follows from it, is decided elsewhere: what comes here are
 //! changes, and what goes out is everything that they came to.
@@ -7,6 +7,7 @@
 mod error;
 mod health;
 mod journal;
+mod replace;
 mod rows;
 mod schema;
 
@@ -22,8 +23,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::model::{Action, Edit, Name};
 
 pub use error::StoreError;
-pub use health::{HealthBatch, HealthContents, transitions};
+pub use health::{Announcement, HealthBatch, HealthContents, transitions};
 pub use journal::{Filter, history};
+pub use replace::{ReplaceError, replace};
 
 /// The database's file in `state_dir`.
 pub const FILE: &str = "registrations.db";
@@ -195,8 +197,8 @@ pub fn was_written(state_dir: &Path) -> bool {
     state_dir.join(LOCK).exists()
 }
 
-/// How many lines the journal and the history of health ever had: what tells whether anything was registered since, or
-/// fails. None when there were none.
+/// A number that grows with every change of what is registered and of what is known of health. None when there never was
+/// one.
 ///
 /// # Errors
 /// When it cannot be read.

@@ -375,6 +375,16 @@ fn commands_run_only_when_they_are_allowed() {
     let shown = workspace.json(&["health", "web", "--json"]);
     let text = shown["instances"][0]["checks"][0]["result"]["text"].as_str().unwrap();
     assert!(text.contains("as told: h0.internal.local"), "{shown}");
+    // Not allowed any more: what nobody makes is no reason to fail for ever.
+    workspace.configure(&Settings::for_server(&named));
+    daemon.signal("HUP");
+    daemon.wait_until("only what is checked counts", |status| status["health"]["passing"] == 1);
+    let shown = workspace.json(&["health", "web", "--json"]);
+    assert_eq!(shown["instances"][0]["checks"].as_array().unwrap().len(), 1, "{shown}");
+
+    workspace.configure(&Settings { daemon: "commands = true".to_owned(), ..Settings::for_server(&named) });
+    daemon.signal("HUP");
+    daemon.wait_until("it runs and fails again", |status| status["health"]["failing"] == 1);
     workspace.write_file("says", "0");
     daemon.wait_until("it passes", |status| status["health"]["passing"] == 1);
 }

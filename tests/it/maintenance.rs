@@ -74,6 +74,39 @@ fn work_is_announced_shown_and_ended() {
 }
 
 #[test]
+fn who_worked_on_what_is_in_the_history() {
+    let (_named, workspace, mut daemon, mut api) = started();
+    api.expect(200, "PUT", "/v1/hosts/centos9-vm/maintenance", Some(&work(1, "new disk")));
+    api.expect(200, "PUT", JENKINS, Some(&work(7_200, "new kernel")));
+    api.expect(200, "DELETE", JENKINS, None);
+    daemon.wait_for("the end of the first", || works(&api.expect(200, "GET", "/v1/maintenance", None)).is_empty());
+    let lines = |api: &mut Api, path: &str| -> Vec<String> {
+        let history = api.expect(200, "GET", path, None);
+        let one = |event: &Value| {
+            let text = |key: &str| event[key].as_str().unwrap_or("-").to_owned();
+            let why = event["after"]["why"].as_str().unwrap_or("ended");
+            format!("{} {} {} {why}", text("by"), text("action"), text("id"))
+        };
+        history["events"].as_array().unwrap().iter().map(one).collect()
+    };
+    daemon.wait_for("the line of it", || lines(&mut api, "/v1/history").iter().any(|line| line.starts_with("time ")));
+    let mut of_jenkins = lines(&mut api, "/v1/history?service=jenkins");
+    of_jenkins.sort();
+    let host = "centos9-vm.internal.local:8080";
+    let expected = [
+        "root maintain - ended".to_owned(),
+        "root maintain - new kernel".to_owned(),
+        format!("root maintain {host} new disk"),
+        format!("time maintain {host} ended"),
+    ];
+    assert_eq!(of_jenkins, expected);
+    assert_eq!(lines(&mut api, "/v1/history?service=node-exporter").len(), 2, "the host's other service");
+    let shown = workspace.expect(0, &["history", "jenkins"]).stdout;
+    let is_shown = |words: [&str; 3]| shown.lines().any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(is_shown(["root", "maintain", ": new kernel"]) && is_shown(["time", host, "ended"]), "{shown}");
+}
+
+#[test]
 fn work_ends_by_itself() {
     let (_named, workspace, mut daemon, mut api) = started();
     api.expect(200, "PUT", JENKINS, Some(&work(1, "soon done")));

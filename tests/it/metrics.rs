@@ -218,6 +218,10 @@ fn two_hundred_instances_more_are_not_one_series_more() {
     daemon.wait_in_sync();
     let series =
         || scrape(address).lines().filter(|line| !line.starts_with('#')).map(series_of).collect::<BTreeSet<_>>();
+    // Of what has never been there is no series, and the first round of look-ups comes after the zone is in sync.
+    daemon.wait_for("a round of look-ups", || {
+        series().iter().any(|series| series.starts_with("srvctl_verification_last_round_timestamp_seconds"))
+    });
     let before = series();
     assert!(before.len() > 60, "{before:?}");
     let mut catalogue = String::new();

@@ -35,7 +35,7 @@ pub(crate) use harness::free_address;
 pub(crate) use key::KEY_NAME;
 pub(crate) use population::{Population, ZONE};
 pub(crate) use process::{Memory, cpu_milliseconds, cpu_milliseconds_of_children};
-pub(crate) use program::{find, run};
+pub(crate) use program::{find, poll, run};
 pub(crate) use relay::Relay;
 pub(crate) use site::{Daemon, Settings, Site};
 pub(crate) use wire::{Client, answer_count, serial};

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::net::Ipv4Addr;
 
 use super::wire::Srv;
 
@@ -26,6 +27,11 @@ pub(crate) struct Population {
     complete: bool,
     /// The weight of every instance, service by service.
     weights: Vec<u16>,
+    /// Where the instances listen, and the first one's address; each has the next.
+    port: u16,
+    first: Ipv4Addr,
+    /// Lines of every service, about its health.
+    health: &'static str,
 }
 
 impl Population {
@@ -40,8 +46,19 @@ impl Population {
         Self::new(services, 1, false)
     }
 
+    /// The same services whose instances are at this port of these addresses, with lines about their health.
+    pub(crate) fn at(self, first: Ipv4Addr, port: u16, health: &'static str) -> Self {
+        Self { port, first, health, ..self }
+    }
+
+    /// Services with so many instances in all, addresses among them.
+    pub(crate) fn of_instances(total: usize, instances: usize) -> Self {
+        Self::new(total.div_ceil(instances), instances, true)
+    }
+
     fn new(services: usize, instances: usize, complete: bool) -> Self {
-        Self { services, instances, complete, weights: vec![0; services * instances] }
+        let (weights, first) = (vec![0; services * instances], Ipv4Addr::new(10, 0, 0, 1));
+        Self { services, instances, complete, weights, port: PORT, first, health: "" }
     }
 
     pub(crate) fn services(&self) -> usize {
@@ -77,16 +94,15 @@ impl Population {
     pub(crate) fn srv(&self, instance: usize) -> Srv {
         let service = self.service_of(instance);
         let target = format!("{}.{ZONE}", self.host(instance));
-        Srv { owner: Self::owner_name(service), ttl: TTL, weight: self.weights[instance], port: PORT, target }
+        Srv { owner: Self::owner_name(service), ttl: TTL, weight: self.weights[instance], port: self.port, target }
     }
 
     fn host(&self, instance: usize) -> String {
         format!("host-{:05}-{}", instance / self.instances, instance % self.instances)
     }
 
-    fn address(instance: usize) -> String {
-        let number = u32::try_from(instance).unwrap() + 0x0a00_0001;
-        std::net::Ipv4Addr::from_bits(number).to_string()
+    fn address(&self, instance: usize) -> Ipv4Addr {
+        Ipv4Addr::from_bits(u32::try_from(instance).unwrap() + self.first.to_bits())
     }
 
     fn instances_of(&self, service: usize) -> std::ops::Range<usize> {
@@ -99,11 +115,12 @@ impl Population {
         if self.complete {
             text.push_str("metadata = { team = \"bench\" }\n");
         }
+        text.push_str(self.health);
         for instance in self.instances_of(service) {
-            let (host, weight) = (self.host(instance), self.weights[instance]);
-            let _ = write!(text, "\n[[service.instance]]\nhost = \"{host}\"\nport = {PORT}\nweight = {weight}\n");
+            let (host, weight, port) = (self.host(instance), self.weights[instance], self.port);
+            let _ = write!(text, "\n[[service.instance]]\nhost = \"{host}\"\nport = {port}\nweight = {weight}\n");
             if self.complete {
-                let _ = writeln!(text, "addresses = [\"{}\"]", Self::address(instance));
+                let _ = writeln!(text, "addresses = [\"{}\"]", self.address(instance));
             }
         }
         text
@@ -115,10 +132,10 @@ impl Population {
         for service in 0..self.services {
             let owner = format!("_svc-{service:05}._tcp");
             for instance in self.instances_of(service) {
-                let (host, weight) = (self.host(instance), self.weights[instance]);
-                writeln!(out, "{owner} SRV 0 {weight} {PORT} {host}")?;
+                let (host, weight, port) = (self.host(instance), self.weights[instance], self.port);
+                writeln!(out, "{owner} SRV 0 {weight} {port} {host}")?;
                 if self.complete {
-                    writeln!(out, "{host} A {}", Self::address(instance))?;
+                    writeln!(out, "{host} A {}", self.address(instance))?;
                     writeln!(out, "_srvctl.{host} TXT \"v=1 owner={OWNER} types=A\"")?;
                 }
             }

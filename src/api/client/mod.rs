@@ -85,11 +85,22 @@ impl Client {
     /// # Errors
     /// When it cannot be one, or would travel in the open.
     pub fn with_token(self, token: &str) -> Result<Self, String> {
+        self.with_authorization(&format!("Bearer {token}"))
+    }
+
+    /// Who shows this in the header `Authorization`, a token or a password.
+    ///
+    /// # Errors
+    /// When it cannot be one, or would travel in the open.
+    pub fn with_authorization(self, value: &str) -> Result<Self, String> {
+        let what = if value.starts_with("Basic ") { "password" } else { "token" };
         if self.target.is_open() {
-            return Err("a token is not sent over http://, where everybody on the way can read it: use https://".into());
+            return Err(format!(
+                "a {what} is not sent over http://, where everybody on the way can read it: use https://"
+            ));
         }
-        let value = HeaderValue::from_str(&format!("Bearer {token}"));
-        let mut value = value.map_err(|_| "the token has characters that no token has".to_owned())?;
+        let value = HeaderValue::from_str(value);
+        let mut value = value.map_err(|_| format!("the {what} has characters that no {what} has"))?;
         value.set_sensitive(true);
         Ok(Self { token: Some(value), ..self })
     }

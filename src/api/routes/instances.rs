@@ -1,11 +1,12 @@
 //! Instances: who offers a service.
 
-use axum::Json;
 use axum::extract::Path;
 use axum::http::HeaderMap;
+use axum::{Extension, Json};
 use tokio::time::Instant;
 
 use super::{Caller, Failure, Site, instance, listing, may_read, service, word};
+use crate::api::access::Peer;
 use crate::api::backend::Goal;
 use crate::api::problem::Problem;
 use crate::api::query::{Asked, Body, Condition, Leaving, Manner, OptionalBody, Page, etag};
@@ -205,6 +206,7 @@ pub(super) async fn deregister(
 pub(super) async fn renew(
     Caller { site, who }: Caller,
     Path((key, id)): Path<(String, String)>,
+    Extension(peer): Extension<Peer>,
     OptionalBody(word): OptionalBody<Word>,
 ) -> Result<Json<InstanceView>, Failure> {
     let key = service(&site, &key)?;
@@ -222,7 +224,7 @@ pub(super) async fn renew(
         site.backend.make(who, renewal, false).await?;
     }
     if let Some(said) = said {
-        site.backend.say(key.clone(), said.endpoint, said.result);
+        site.backend.say(key.clone(), said.endpoint, said.result, peer.is_near());
     }
     let mut found = None;
     site.backend.view(&mut |view| found = listing::instance(view, &key, &id));

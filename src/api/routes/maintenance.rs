@@ -198,7 +198,7 @@ async fn change(
 ) -> Result<Json<Works>, Failure> {
     let changed = site.backend.maintenance().get(&whom) != maintenance.as_ref();
     if changed {
-        site.backend.maintain(whom.clone(), maintenance.clone()).await?;
+        site.backend.maintain(who, (whom.clone(), maintenance.clone())).await?;
         match &maintenance {
             Some(Maintenance { until, why, .. }) => {
                 tracing::info!(principal = %who.name, of = %whom, until, why, "a maintenance begins, or is another");

@@ -1,6 +1,7 @@
 //! The paths of the API, each with its description: what is served and what the OpenAPI document says are one.
 
 mod catalogue;
+mod discovery;
 mod health;
 mod instances;
 mod listing;
@@ -97,6 +98,7 @@ fn router() -> OpenApiRouter<Site> {
     OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(status::status))
         .routes(routes!(metrics::metrics))
+        .routes(routes!(discovery::targets))
         .routes(routes!(services::list))
         .routes(routes!(services::show, services::configure, services::remove))
         .routes(routes!(instances::list))

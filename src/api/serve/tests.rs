@@ -7,10 +7,12 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::api::backend::{Accepted, Answer, Goal, Proof, View};
+use crate::api::discovery::{Listed, Unlisted};
 use crate::api::metrics::Exposition;
 use crate::model::health::{HealthStatus, Maintained, Maintenance, ProbeResult, Transition};
 use crate::model::{DaemonStatus, Event, InstanceId, Name, Principal, ServiceKey};
 use crate::reconcile::PlanId;
+use crate::reconcile::discovery::Selection;
 use crate::reconcile::registry::{Decision, Refused, Request};
 
 /// Nobody gets as far as to ask it.
@@ -22,6 +24,10 @@ impl Backend for Nothing {
     }
 
     fn metrics(&self, _: Exposition) -> String {
+        unimplemented!()
+    }
+
+    fn targets(&self, _: &Selection, _: &Principal) -> Result<Listed, Unlisted> {
         unimplemented!()
     }
 
@@ -66,11 +72,11 @@ impl Backend for Nothing {
         unimplemented!()
     }
 
-    fn maintain(&self, _: Maintained, _: Option<Maintenance>) -> Answer<'_, Result<(), Refused>> {
+    fn maintain(&self, _: &Principal, _: (Maintained, Option<Maintenance>)) -> Answer<'_, Result<(), Refused>> {
         unimplemented!()
     }
 
-    fn say(&self, _: ServiceKey, _: InstanceId, _: ProbeResult) {
+    fn say(&self, _: ServiceKey, _: InstanceId, _: ProbeResult, _: bool) {
         unimplemented!()
     }
 

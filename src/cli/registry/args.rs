@@ -338,12 +338,12 @@ pub struct ExportArgs {
     pub remote: Remote,
 }
 
-/// Arguments of `import`.
+/// Arguments of `import` without a subcommand.
 #[derive(Debug, Args)]
-pub struct ImportArgs {
+pub struct ExportedArgs {
     /// What `export` wrote; `-` for standard input
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    #[arg(value_name = "FILE", required = true)]
+    pub file: Option<PathBuf>,
     /// How it is written [default: as its name ends, otherwise toml]
     #[arg(long = "format", value_enum)]
     pub notation: Option<Notation>,

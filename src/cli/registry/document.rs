@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{ExportArgs, ImportArgs, Notation};
+use super::args::{ExportArgs, ExportedArgs, Notation};
 use super::{Failure, client, ended};
 use crate::api::{Ask, Imported};
 use crate::cli::exit::Exit;
@@ -32,9 +32,10 @@ pub(in crate::cli) async fn export(flag: Option<PathBuf>, args: &ExportArgs) -> 
 }
 
 /// Registers everything that was exported.
-pub(in crate::cli) async fn import(flag: Option<PathBuf>, args: &ImportArgs) -> Exit {
+pub(in crate::cli) async fn import(flag: Option<PathBuf>, args: &ExportedArgs) -> Exit {
     let asked = async {
-        let document = read(&args.file, args.notation)?;
+        let file = args.file.as_deref().unwrap_or(Path::new("-"));
+        let document = read(file, args.notation)?;
         let ask = Ask::post(&["v1", "catalogue"]).json(&document)?.within(LIMIT);
         let ask = ask.query("dry_run", args.check.then_some(true)).query("replace", args.replace.then_some(true));
         let imported: Imported = client(flag, &args.remote)?.ask(ask).await?;

@@ -10,7 +10,7 @@ use crate::api::{Ask, Client, Events};
 use crate::cli::exit::Exit;
 use crate::cli::moment::Moment;
 use crate::cli::output;
-use crate::model::Event;
+use crate::model::{Action, Event};
 
 /// Lines per question; the most that a daemon gives.
 const PAGE: usize = 1_000;
@@ -54,8 +54,18 @@ fn row(event: &Event) -> [String; 6] {
         event.action.to_string(),
         event.service.to_string(),
         event.id.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-        difference(event.before.as_ref(), event.after.as_ref()),
+        match event.action {
+            Action::Maintain => maintenance(event.after.as_ref()),
+            _ => difference(event.before.as_ref(), event.after.as_ref()),
+        },
     ]
+}
+
+/// Until when somebody works on it and why, or that nobody does any more.
+fn maintenance(after: Option<&Value>) -> String {
+    let Some(after) = after else { return "ended".to_owned() };
+    let until = after["until"].as_u64().unwrap_or_default();
+    format!("until {}: {}", Moment::at(until), after["why"].as_str().unwrap_or_default())
 }
 
 /// What is another than before, key by key. What all of it is shows `--json`.
@@ -77,5 +87,8 @@ mod tests {
         let (before, after) = (value(r#"{"weight":10,"port":1}"#), value(r#"{"weight":0,"port":1}"#));
         assert_eq!(difference(Some(&before), Some(&after)), "weight 10 → 0");
         assert_eq!(difference(None, Some(&after)), "");
+        let work = value(r#"{"until":1700000000,"why":"new disk","by":"root"}"#);
+        assert_eq!(maintenance(Some(&work)), "until 2023-11-14T22:13:20Z: new disk");
+        assert_eq!(maintenance(None), "ended");
     }
 }

@@ -22,7 +22,7 @@ use crate::model::Diagnostic;
 use args::Which;
 
 pub(super) use args::{
-    DeregisterArgs, ExportArgs, HealthArgs, HistoryArgs, ImportArgs, ListArgs, MaintainArgs, RegisterArgs, Remote,
+    DeregisterArgs, ExportArgs, ExportedArgs, HealthArgs, HistoryArgs, ListArgs, MaintainArgs, RegisterArgs, Remote,
     RenewArgs, RunArgs, SetArgs, ShowArgs,
 };
 pub(super) use change::{deregister, register, renew, set};

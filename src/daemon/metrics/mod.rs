@@ -1,12 +1,13 @@
 //! What `/metrics` tells: what the tasks do, counted and timed here, and how things stand, taken from the status.
 //!
-//! Names and units follow <https://prometheus.io/docs/practices/naming/>. Labels are zones, servers and a handful of
-//! words, never names, hosts or instances: however much is published, there are no more series.
+//! Names and units follow <https://prometheus.io/docs/practices/naming/>. Labels are zones, servers, configured files and a
+//! handful of words, never names, hosts or instances: however much is published, there are no more series.
 
 mod buckets;
 mod standing;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,7 @@ struct Events {
     repaired: Counters<1>,
     probes: Timed,
     verdicts: Counters<2>,
+    late: Counter<f64, AtomicU64>,
 }
 
 /// Histograms of exchanges with servers.
@@ -134,6 +136,11 @@ impl Metrics {
         if kind != LEASE {
             self.events.probes.0.get_or_create(&by_type(kind)).observe(result.latency.as_secs_f64());
         }
+    }
+
+    /// A check waited so long for a place among those under way.
+    pub(super) fn probed_late(&self, late: Duration) {
+        self.events.late.inc_by(late.as_secs_f64());
     }
 
     /// Everything, with how things stand now.
@@ -215,6 +222,8 @@ impl Events {
         registry.register("drift_repaired_records", help, self.repaired.clone());
         let help = "Checks of instances, by what came of them";
         registry.register("probes", help, self.verdicts.clone());
+        let help = "How long checks waited for a place among those under way, all together";
+        registry.register_with_unit("probe_late", help, Unit::Seconds, self.late.clone());
         let help = "Time of one check of an instance";
         registry.register_with_unit("probe_duration", help, Unit::Seconds, self.probes.0.clone());
     }

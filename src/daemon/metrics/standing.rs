@@ -8,7 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use super::Labels;
-use crate::model::{DaemonStatus, HealthSummary, Outcome, ServerStatus, State, ZoneStatus};
+use crate::model::{DaemonStatus, HealthSummary, Outcome, ServerStatus, State, TargetFileStatus, ZoneStatus};
 
 const OUTCOMES: [(Outcome, &str); 5] = [
     (Outcome::Pending, "pending"),
@@ -32,6 +32,7 @@ impl Collector for Standing {
         self.daemon(page)?;
         self.zones(page)?;
         self.health(page)?;
+        self.discovery(page)?;
         self.notifies(page)?;
         self.servers(page)
     }
@@ -117,6 +118,24 @@ impl Standing {
         page.gauge("health_floor_held_services", help, each(|health| health.floor_held.len()))?;
         let help = "Whether nothing more is withdrawn because most of what is checked fails at once";
         page.gauge("health_isolated", help, [([], u64::from(self.status.health.isolated))])
+    }
+
+    fn discovery(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {
+        let discovery = || self.status.discovery.iter();
+        let help = "Whether there is a list of targets for Prometheus";
+        page.gauge("discovery_ready", help, discovery().map(|it| ([], u64::from(it.waits_for.is_none()))))?;
+        let help = "Targets that are listed for Prometheus over HTTP and in files";
+        page.gauge("discovery_targets", help, discovery().map(|it| ([], it.targets as u64)))?;
+        let help = "Listed targets that are not in force any more, and stay until their zone's plan was let pass";
+        page.gauge("discovery_kept_targets", help, discovery().map(|it| ([], it.kept as u64)))?;
+        let files = || discovery().flat_map(|it| &it.files);
+        let of_file = |file: &TargetFileStatus| [("path", file.path.clone())];
+        let targets = files().map(|file| (of_file(file), file.targets as u64));
+        page.gauge("discovery_file_targets", "Targets in a file for Prometheus", targets)?;
+        let errors = files().map(|file| (of_file(file), u64::from(file.error.is_some())));
+        page.gauge("discovery_file_error", "Whether the file could not be written", errors)?;
+        let written = files().map(|file| (of_file(file), file.written));
+        page.time("discovery_file_written_timestamp", "When the file was written last, since the start", written)
     }
 
     fn notifies(&self, page: &mut Page<'_, '_>) -> Result<(), Error> {

@@ -287,6 +287,16 @@ pub struct InstanceHealth {
     pub checks: Vec<CheckHealth>,
 }
 
+impl InstanceHealth {
+    /// Puts everything so many milliseconds later.
+    pub fn shift(&mut self, milliseconds: i64) {
+        let lasts = self.checks.iter_mut().map(|check| &mut check.last);
+        for at in lasts.chain([&mut self.since]).flatten() {
+            *at = at.saturating_add_signed(milliseconds);
+        }
+    }
+}
+
 /// How one check of one instance stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckHealth {

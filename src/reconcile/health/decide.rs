@@ -9,8 +9,10 @@
 //!    probe that began later, and none failed since), and it then fails once more in a probe that began after these. Who is
 //!    cut off sees nobody pass any more, in whatever order the probes come, and withdraws nobody at all; and when that
 //!    is over, nobody is withdrawn for failures that came of it.
-//! 3. When most of what is checked anywhere is in trouble at the same time, nobody else is withdrawn: some instances
-//!    may be reached by whoever is cut off, on the same machine for instance.
+//! 3. When most of what is checked anywhere is in trouble at the same time, nobody else is withdrawn.
+//! 4. What passes on the machine of whoever checks passes when that is cut off, too. So what fails elsewhere goes only when
+//!    anything elsewhere, of whatever service, has passed after it was sure to fail. Of a pair with one here and one there,
+//!    the one there never goes for want of a network.
 //!
 //! Who is withdrawn stays so until it passes again, or rule 1 brings it back. Instances that are not checked, or of which
 //! nothing is known, are published, and are nobody's reason to leave another out.
@@ -46,11 +48,18 @@ pub struct Grounds {
     pub sure_at: u64,
     /// When the probe began that failed last.
     pub failed_from: u64,
+    /// Whether one of them is known not to have left the machine of whoever checks: no network explains it.
+    pub is_near: bool,
 }
 
 impl Grounds {
+    /// Whether a network that is down may be all there is to it. `reached` is when the last probe began that passed elsewhere.
+    pub(super) fn may_be_the_network(&self, reached: Option<u64>) -> bool {
+        !self.is_near && reached.is_none_or(|reached| reached <= self.sure_at)
+    }
+
     /// Of an instance that was to count as failing from the start, and never passed: others have to pass, and that is all.
-    pub(super) const INITIAL: Self = Self { sure_at: 0, failed_from: u64::MAX };
+    pub(super) const INITIAL: Self = Self { sure_at: 0, failed_from: u64::MAX, is_near: false };
 }
 
 /// What becomes of one instance.
@@ -69,6 +78,8 @@ pub struct Surroundings {
     pub isolated: bool,
     /// Whether somebody works on the service as a whole: nobody is newly withdrawn meanwhile.
     pub maintained: bool,
+    /// When the last probe began that passed elsewhere than on the machine of whoever checks, milliseconds since 1970.
+    pub reached: Option<u64>,
     /// What time it is, milliseconds since 1970.
     pub now: u64,
 }
@@ -122,14 +133,14 @@ pub fn decide(policy: HealthPolicy, instances: &[Standing], surroundings: Surrou
     {
         outcome.publication = if healthy.len() < floor {
             Publication::HeldByFloor
-        } else if matches!(instance.before, Publication::Withdrawn | Publication::Deprioritised) {
-            out
+        } else if instance.before == out || instance.before == Publication::Withdrawn {
+            out // what was only moved behind the others is not gone by another policy alone
         } else if surroundings.isolated || surroundings.maintained {
             Publication::Awaiting
         } else if instance.maintained {
             out
         } else {
-            match instance.seconded(enough_since, surroundings.now) {
+            match instance.seconded(enough_since, surroundings) {
                 Seconded::Enough => out,
                 Seconded::At(at) => {
                     outcome.seconded = at;
@@ -155,9 +166,10 @@ impl Standing {
     }
 
     /// Whether others have passed since it is sure that it fails, and it has failed again after that.
-    fn seconded(&self, enough_since: Option<u64>, now: u64) -> Seconded {
-        let Some((grounds, since)) = self.grounds.zip(enough_since).filter(|(grounds, since)| *since > grounds.sure_at)
-        else {
+    fn seconded(&self, enough_since: Option<u64>, Surroundings { reached, now, .. }: Surroundings) -> Seconded {
+        let is_enough =
+            |(grounds, since): &(Grounds, u64)| *since > grounds.sure_at && !grounds.may_be_the_network(reached);
+        let Some((grounds, since)) = self.grounds.zip(enough_since).filter(is_enough) else {
             return Seconded::At(None);
         };
         // Results may come a moment out of order.
@@ -170,14 +182,23 @@ impl Standing {
     }
 }
 
+/// What of an outcome is seen in what is published.
+fn effect(outcome: &Outcome) -> Option<Publication> {
+    let publication = outcome.publication;
+    matches!(publication, Publication::Withdrawn | Publication::Deprioritised).then_some(publication)
+}
+
+/// Whether a service is published the same way after two decisions.
+pub(super) fn has_same_effect(one: &[Outcome], other: &[Outcome]) -> bool {
+    one.iter().map(effect).eq(other.iter().map(effect))
+}
+
 /// The service as it shall be published: the same one when nothing is changed about it. Withdrawn instances are still in
 /// it, see [`Instance::withdrawn`](crate::model::Instance::withdrawn).
 ///
 /// `outcomes` belong to its instances, in their order.
 pub fn effective(service: &Arc<Service>, outcomes: &[Outcome]) -> Arc<Service> {
-    let is_changed =
-        |outcome: &Outcome| matches!(outcome.publication, Publication::Withdrawn | Publication::Deprioritised);
-    if !outcomes.iter().any(is_changed) {
+    if outcomes.iter().all(|outcome| effect(outcome).is_none()) {
         return Arc::clone(service);
     }
     let mut changed = Service::clone(service);

@@ -13,9 +13,10 @@ mod track;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::health::{Maintained, Maintenance, ProbeResult, Publication, RememberedHealth};
-use crate::model::{Check, InstanceId, Name, Service};
+use crate::model::health::{Maintained, Maintenance, ProbeResult, Publication, RememberedHealth, Verdict};
+use crate::model::{Check, CheckKind, InstanceId, Name, Service};
 
+use decide::has_same_effect;
 pub use decide::{Decision, Grounds, Outcome, Standing, Surroundings, decide, effective};
 pub use news::{Happening, News};
 pub use track::{FLAP_CHANGES, FLAP_QUIET, FLAP_WINDOW};
@@ -34,6 +35,21 @@ pub struct Health {
     /// Instances that are checked, and those of them in trouble.
     checked: usize,
     troubled: usize,
+    /// When the last probe began that passed elsewhere than on the machine of whoever checks.
+    reached: Option<u64>,
+    /// Whether checks that are commands are not made, and so are none.
+    without_commands: bool,
+}
+
+/// What a check saw, or an instance said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What came of it.
+    pub result: ProbeResult,
+    /// When it ended.
+    pub at: u64,
+    /// Whether it is known not to have left the machine of whoever checks: then it says nothing of the network.
+    pub is_near: bool,
 }
 
 /// One service that is checked.
@@ -45,6 +61,8 @@ struct Watched {
     instances: Vec<(InstanceId, Track)>,
     index: BTreeMap<InstanceId, usize>,
     decision: Decision,
+    /// Whether that was decided of the service as it is now.
+    is_decided: bool,
     /// As it shall be published.
     effective: Arc<Service>,
 }
@@ -60,6 +78,24 @@ impl Health {
         Self { remembered, maintenance: maintenance.into_iter().collect(), ..Self::default() }
     }
 
+    /// As it is where commands are not run: checks that are commands count for nothing, as if they were not there.
+    #[must_use]
+    pub fn without_commands(self) -> Self {
+        Self { without_commands: true, ..self }
+    }
+
+    /// Takes in that every service there is was [`set`](Self::set): what is remembered of others is past. An instance that
+    /// appears later is new.
+    pub fn forget_others(&mut self) {
+        self.remembered.clear();
+    }
+
+    /// What is checked of an instance.
+    fn made(&self, checks: &[Arc<Check>]) -> Vec<Arc<Check>> {
+        let is_made = |check: &&Arc<Check>| !(self.without_commands && matches!(check.kind, CheckKind::Command(_)));
+        checks.iter().filter(is_made).cloned().collect()
+    }
+
     /// Takes in what a service has become, by its owner name. It is to be told also when only its checks have changed.
     /// Of a service without checks nothing is kept, and [`effective`](Self::effective) has nothing to say.
     pub fn set(&mut self, own_name: &Name, service: Option<&Arc<Service>>, now: u64) -> News {
@@ -72,16 +108,17 @@ impl Health {
             let mut instances = Vec::with_capacity(service.instances.len());
             for instance in &service.instances {
                 let id = InstanceId::of(&instance.host, instance.port);
-                let checks = service.checks_of(instance);
-                let mut track = known.remove(&id).unwrap_or_else(|| self.appearing(own_name, &id, checks, now));
-                if let Some(turn) = track.take_checks(checks, now) {
+                let checks = self.made(service.checks_of(instance));
+                let mut track = known.remove(&id).unwrap_or_else(|| self.appearing(own_name, &id, &checks, now));
+                if let Some(turn) = track.take_checks(&checks, now) {
                     news.turned(own_name, &id, turn, now);
                 }
                 instances.push((id, track));
             }
             let index = instances.iter().enumerate().map(|(at, (id, _))| (id.clone(), at)).collect();
             let (effective, decision) = (was.unwrap_or_else(|| Arc::clone(service)), Decision::default());
-            let watched = Watched { service: Arc::clone(service), instances, index, decision, effective };
+            let service = Arc::clone(service);
+            let watched = Watched { service, instances, index, decision, is_decided: false, effective };
             self.checked += watched.checked();
             self.troubled += watched.troubled();
             self.services.insert(own_name.clone(), watched);
@@ -101,41 +138,29 @@ impl Health {
         }
     }
 
-    /// Takes in the result of a check that ended at `now`. One of an instance or a check that is not known any more is
-    /// left aside.
-    pub fn observe(
-        &mut self,
-        (own_name, instance): (&Name, &InstanceId),
-        check: &Check,
-        result: ProbeResult,
-        now: u64,
-    ) -> News {
-        self.change(own_name, instance, now, |track| track.observe(check, result, now))
+    /// Takes in the result of a check. One of an instance or a check that is not known any more is left aside.
+    pub fn observe(&mut self, (own_name, instance): (&Name, &InstanceId), check: &Check, seen: Seen) -> News {
+        self.reach(&seen);
+        let now = seen.at;
+        self.change(own_name, instance, now, |track| track.observe(check, seen))
     }
 
     /// Takes in what an instance says of itself. None when it has no check of type `lease`, and nobody wants to know.
-    pub fn hear(&mut self, own_name: &Name, instance: &InstanceId, result: &ProbeResult, now: u64) -> Option<News> {
+    pub fn hear(&mut self, own_name: &Name, instance: &InstanceId, word: &Seen) -> Option<News> {
+        self.reach(word);
         let mut heard = false;
-        let news = self.change(own_name, instance, now, |track| {
-            let turn = track.hear(result, now);
+        let news = self.change(own_name, instance, word.at, |track| {
+            let turn = track.hear(word);
             heard = turn.is_ok();
             turn.ok().flatten()
         });
         heard.then_some(news)
     }
 
-    /// Takes in that time has passed: leases that ran out, damping and maintenance that end, and instances that were to
-    /// wait until others had been seen. Meant to be told every second or so.
+    /// Takes in that time has passed: leases that ran out, damping that ends, and instances that were to wait until others
+    /// had been seen. Meant to be told every second or so.
     pub fn pass_time(&mut self, now: u64) -> News {
         let mut news = News::default();
-        let over: Vec<_> = self.maintenance.iter().filter(|(_, found)| !found.lasts(now)).collect();
-        let over: Vec<_> = over.into_iter().map(|(maintained, _)| maintained.clone()).collect();
-        for maintained in over {
-            self.maintenance.remove(&maintained);
-            news.happenings.push(Happening::MaintenanceOver(maintained.clone()));
-            self.decide_maintained(&maintained, now, &mut news);
-            news.maintenance_over.push(maintained);
-        }
         let timed = |track: &Track| track.is_timed() || track.publication == Publication::Awaiting;
         let names: Vec<_> = self.services.iter().filter(|(_, watched)| watched.any(timed)).collect();
         let names: Vec<_> = names.into_iter().map(|(own_name, _)| own_name.clone()).collect();
@@ -153,7 +178,8 @@ impl Health {
         news
     }
 
-    /// Takes in that somebody works on something, or does not any more.
+    /// Takes in that somebody works on something, or does not any more. When its time is over is not seen here: people mean
+    /// the time of day, and clocks are set.
     pub fn maintain(&mut self, maintained: &Maintained, maintenance: Option<Maintenance>, now: u64) -> News {
         let mut news = News::default();
         match maintenance {
@@ -196,6 +222,14 @@ impl Health {
             })
         };
         watched.instances.iter().map(one).collect()
+    }
+
+    /// Notes that somebody elsewhere is reached, if so.
+    fn reach(&mut self, Seen { result, at, is_near }: &Seen) {
+        if matches!(result.verdict, Verdict::Passing | Verdict::Warning) && !is_near {
+            let latency = u64::try_from(result.latency.as_millis()).unwrap_or(u64::MAX);
+            self.reached = self.reached.max(Some(at.saturating_sub(latency)));
+        }
     }
 
     /// Changes one instance, and what follows from that.
@@ -241,10 +275,9 @@ impl Health {
     fn decide(&mut self, own_name: &Name, now: u64, news: &mut News) {
         let isolated = self.is_isolated();
         let Some(watched) = self.services.get_mut(own_name) else { return };
-        let lasts = |maintained: &Maintained| {
-            self.maintenance.get(maintained).is_some_and(|maintenance| maintenance.lasts(now))
-        };
-        let surroundings = Surroundings { isolated, maintained: lasts(&Maintained::Service(own_name.clone())), now };
+        let lasts = |maintained: &Maintained| self.maintenance.contains_key(maintained);
+        let maintained = lasts(&Maintained::Service(own_name.clone()));
+        let surroundings = Surroundings { isolated, maintained, reached: self.reached, now };
         let is_quiet = self.maintenance.is_empty();
         let standing = |((_, track), instance): (&(InstanceId, Track), &crate::model::Instance)| Standing {
             checked: track.is_checked(),
@@ -261,12 +294,18 @@ impl Health {
         for ((_, track), outcome) in watched.instances.iter_mut().zip(&decision.outcomes) {
             (track.publication, track.seconded) = (outcome.publication, outcome.seconded);
         }
-        let after = effective(&watched.service, &decision.outcomes);
+        let is_same = watched.is_decided && has_same_effect(&watched.decision.outcomes, &decision.outcomes);
+        watched.decision = decision;
+        watched.is_decided = true;
+        // A service of ten thousand instances is not to be made anew for each result.
+        if is_same {
+            return;
+        }
+        let after = effective(&watched.service, &watched.decision.outcomes);
         if !after.says_the_same(&watched.effective) {
             news.effective.insert(own_name.clone(), Arc::clone(&after));
         }
         watched.effective = after;
-        watched.decision = decision;
     }
 
     fn uncount(&mut self, watched: Option<&Watched>) {

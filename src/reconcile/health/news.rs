@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::decide::{Decision, Standing};
 use super::track::Turn;
 use super::{Track, Watched};
-use crate::model::health::{Maintained, Publication, Transition};
+use crate::model::health::{Publication, Transition};
 use crate::model::{InstanceId, Name, Service};
 
 /// What came of it.
@@ -20,8 +20,6 @@ pub struct News {
     pub touched: BTreeSet<Name>,
     /// Instances that are not watched any more.
     pub forgotten: Vec<(Name, InstanceId)>,
-    /// Maintenance that is over.
-    pub maintenance_over: Vec<Maintained>,
     /// What people should read in the log.
     pub happenings: Vec<Happening>,
 }
@@ -58,8 +56,6 @@ pub enum Happening {
         /// Owner name of the service.
         service: Name,
     },
-    /// The time of a maintenance is over.
-    MaintenanceOver(Maintained),
 }
 
 impl News {
@@ -69,7 +65,6 @@ impl News {
         self.effective.extend(other.effective);
         self.touched.extend(other.touched);
         self.forgotten.extend(other.forgotten);
-        self.maintenance_over.extend(other.maintenance_over);
         self.happenings.extend(other.happenings);
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Seen;
 use super::decide::Grounds;
 use crate::model::health::{CheckHealth, ProbeResult, Verdict};
 use crate::model::{Check, CheckKind, Condition};
@@ -24,6 +25,8 @@ pub(super) struct Run {
     last: Option<(u64, ProbeResult)>,
     /// Of a lease: when the instance was heard last, or somebody began to listen.
     heard: u64,
+    /// Whether the last result is known not to have left the machine of whoever checks.
+    is_near: bool,
 }
 
 impl Run {
@@ -34,11 +37,12 @@ impl Run {
 
     pub(super) fn restored(check: Arc<Check>, condition: Condition, now: u64) -> Self {
         let (passed, failed, passed_from, enough, last) = (0, 0, None, None, None);
-        Self { check, condition, passed, failed, passed_from, enough, is_initial: false, last, heard: now }
+        let (is_initial, is_near) = (false, false);
+        Self { check, condition, passed, failed, passed_from, enough, is_initial, last, heard: now, is_near }
     }
 
-    /// Takes in a result that came at `now`.
-    pub(super) fn observe(&mut self, result: ProbeResult, now: u64) {
+    /// Takes in a result.
+    pub(super) fn observe(&mut self, Seen { result, at: now, is_near }: Seen) {
         let began = now.saturating_sub(milliseconds(result.latency));
         match result.verdict {
             Verdict::Passing | Verdict::Warning => {
@@ -54,13 +58,14 @@ impl Run {
                 (self.passed, self.passed_from) = (0, None);
                 if self.failed >= self.check.fall {
                     let sure_at = self.enough.map_or(now, |enough| enough.sure_at);
-                    self.enough = Some(Grounds { sure_at, failed_from: began });
+                    self.enough = Some(Grounds { sure_at, failed_from: began, is_near });
                     self.turn(Condition::Failing);
                 }
             }
             Verdict::Unknown => {}
         }
         self.heard = now;
+        self.is_near = is_near;
         self.last = Some((now, result));
     }
 
@@ -83,10 +88,11 @@ impl Run {
         now.saturating_sub(self.heard) >= milliseconds(self.check.interval)
     }
 
-    /// What silence comes to.
-    pub(super) fn silence(&self) -> ProbeResult {
+    /// What silence comes to: as near as the last word.
+    pub(super) fn silence(&self, now: u64) -> Seen {
         let text = format!("not renewed for {}", length(self.check.interval));
-        ProbeResult::new(Verdict::Failing, Duration::ZERO, text)
+        let result = ProbeResult::new(Verdict::Failing, Duration::ZERO, text);
+        Seen { result, at: now, is_near: self.is_near }
     }
 
     /// The last result as a reason, and how long it took.

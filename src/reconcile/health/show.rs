@@ -11,14 +11,14 @@ impl Health {
     pub fn status(&self, own_name: &Name) -> Option<HealthStatus> {
         let watched = self.services.get(own_name)?;
         let maintenance = self.maintenance.get(&Maintained::Service(own_name.clone())).cloned();
-        let explain = |publication| self.explain(publication, &watched.decision, maintenance.is_some());
+        let explain = |track: &Track| self.explain(track, &watched.decision, maintenance.is_some());
         let one = |((id, track), instance): (&(InstanceId, Track), &Instance)| InstanceHealth {
             instance: id.clone(),
             condition: track.condition(),
             since: track.since(),
             damped: track.is_damped(),
             publication: track.publication,
-            reason: joined(track.reason(), explain(track.publication)),
+            reason: joined(track.reason(), explain(track)),
             maintenance: self.maintenance.get(&Maintained::Host(instance.host.clone())).cloned(),
             checks: track.checks(),
         };
@@ -43,15 +43,15 @@ impl Health {
     pub fn checks(&self, own_name: &Name) -> Vec<(InstanceId, Instance, Vec<Arc<Check>>)> {
         let Some(Watched { service, instances, .. }) = self.services.get(own_name) else { return Vec::new() };
         let one = |((id, _), instance): (&(InstanceId, Track), &Instance)| {
-            (id.clone(), instance.clone(), service.checks_of(instance).to_vec())
+            (id.clone(), instance.clone(), self.made(service.checks_of(instance)))
         };
         instances.iter().zip(&service.instances).map(one).collect()
     }
 
-    fn explain(&self, publication: Publication, decision: &Decision, maintained: bool) -> String {
+    fn explain(&self, track: &Track, decision: &Decision, maintained: bool) -> String {
         let Decision { healthy, checked, .. } = *decision;
         let floor = decision.floor.unwrap_or(0);
-        match publication {
+        match track.publication {
             Publication::Published | Publication::Withdrawn | Publication::Deprioritised => String::new(),
             Publication::HeldByFloor => {
                 format!("published all the same: {healthy} of {checked} are healthy, and {floor} have to be")
@@ -62,6 +62,12 @@ impl Health {
                  cannot be made from here",
                 self.troubled, self.checked
             ),
+            Publication::Awaiting
+                if track.grounds().is_some_and(|grounds| grounds.may_be_the_network(self.reached)) =>
+            {
+                "published until something on another machine than this has passed since then, and it fails once more"
+                    .to_owned()
+            }
             Publication::Awaiting => {
                 format!("published until {floor} others have passed since then, and it fails once more")
             }

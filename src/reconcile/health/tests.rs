@@ -2,7 +2,7 @@ use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::*;
-use crate::model::health::{HealthStatus, LeaseCheck, MinHealthy, TcpCheck, Verdict};
+use crate::model::health::{CommandCheck, HealthStatus, LeaseCheck, MinHealthy, TcpCheck};
 use crate::model::{CheckKind, Condition, HealthPolicy, Place, ServiceKey};
 
 mod property_tests;
@@ -46,6 +46,8 @@ struct World {
     service: Arc<Service>,
     name: Name,
     now: u64,
+    /// Who is on the machine of whoever checks.
+    near: BTreeSet<usize>,
 }
 
 impl World {
@@ -55,7 +57,7 @@ impl World {
 
     fn with(health: Health, service: Arc<Service>, now: u64) -> Self {
         let name = service.key.owner_name().unwrap();
-        let mut world = Self { health, service, name, now };
+        let mut world = Self { health, service, name, now, near: BTreeSet::new() };
         world.health.set(&world.name, Some(&world.service), now);
         world
     }
@@ -79,9 +81,19 @@ impl World {
 
     fn see_of(&mut self, number: usize, check: usize, verdict: Verdict) -> News {
         self.now += SECOND;
-        let result = ProbeResult::new(verdict, Duration::from_millis(100), "seen");
         let check = Arc::clone(&self.service.checks[check]);
-        self.health.observe((&self.name, &Self::id(number)), &check, result, self.now)
+        self.observe(number, &check, ProbeResult::new(verdict, Duration::from_millis(100), "seen"))
+    }
+
+    fn observe(&mut self, number: usize, check: &Check, result: ProbeResult) -> News {
+        let seen = Seen { result, at: self.now, is_near: self.near.contains(&number) };
+        self.health.observe((&self.name, &Self::id(number)), check, seen)
+    }
+
+    fn say(&mut self, number: usize, verdict: Verdict) -> Option<News> {
+        let result = ProbeResult::new(verdict, Duration::ZERO, "said");
+        let word = Seen { result, at: self.now, is_near: self.near.contains(&number) };
+        self.health.hear(&self.name, &Self::id(number), &word)
     }
 
     fn see_times(&mut self, number: usize, verdict: Verdict, times: usize) {
@@ -117,7 +129,8 @@ impl World {
     fn restarted(&self) -> Self {
         let remembered = self.health.remember(&self.name);
         let health = Health::new(remembered, self.health.maintenance().clone());
-        Self::with(health, Arc::clone(&self.service), self.now + 3600 * SECOND)
+        let now = self.now + 3600 * SECOND;
+        Self { near: self.near.clone(), ..Self::with(health, Arc::clone(&self.service), now) }
     }
 }
 
@@ -297,23 +310,22 @@ fn what_holds_in_the_beginning_is_configured() {
 fn silence_is_failure_where_the_instance_says_itself_how_it_is() {
     let lease = Check { rise: 1, fall: 1, ..check(CheckKind::Lease(LeaseCheck)) };
     let mut world = World::new(service(2, withdraw(MinHealthy::default()), &[lease]));
-    let word = |verdict| ProbeResult::new(verdict, Duration::ZERO, "said");
     world.pass_time(9 * SECOND);
-    assert!(world.health.hear(&world.name, &World::id(1), &word(Passing), world.now).is_some());
+    assert!(world.say(1, Passing).is_some());
     let news = world.pass_time(SECOND);
     assert_eq!(news.transitions[0].reason, "lease failed once: not renewed for 10s");
     assert_eq!((news.transitions[0].latency_ms, world.publications()[0]), (None, Awaiting));
     world.now += SECOND;
-    world.health.hear(&world.name, &World::id(1), &word(Passing), world.now).unwrap();
+    world.say(1, Passing).unwrap();
     world.pass_time(SECOND);
     world.now += 6 * SECOND;
-    world.health.hear(&world.name, &World::id(1), &word(Passing), world.now).unwrap();
+    world.say(1, Passing).unwrap();
     world.pass_time(2 * SECOND);
     assert_eq!(world.withdrawn(), [0], "silent for as long again");
-    let news = world.health.hear(&world.name, &World::id(0), &word(Passing), world.now).unwrap();
+    let news = world.say(0, Passing).unwrap();
     assert_eq!((news.transitions[0].to, world.withdrawn()), (Condition::Passing, vec![]));
     let mut other = World::new(service(1, HealthPolicy::Publish, &[tcp()]));
-    assert!(other.health.hear(&other.name, &World::id(0), &word(Failing), other.now).is_none());
+    assert!(other.say(0, Failing).is_none());
 }
 
 #[test]
@@ -329,10 +341,10 @@ fn who_works_on_a_host_takes_it_out_and_brings_it_back() {
     world.health.maintain(&Maintained::Host(host(1)), None, world.now);
     assert_eq!(world.withdrawn(), [0]);
     assert_eq!(world.status().instances[0].maintenance, Some(maintenance));
-    world.pass_time(59 * SECOND);
-    assert_eq!(world.withdrawn(), [0]);
-    let news = world.pass_time(SECOND);
-    assert_eq!((news.maintenance_over, world.withdrawn()), (vec![maintained], vec![]));
+    world.pass_time(999 * SECOND);
+    assert_eq!(world.withdrawn(), [0], "its end is told");
+    let news = world.health.maintain(&maintained, None, world.now);
+    assert!(world.withdrawn().is_empty() && news.effective.contains_key(&world.name), "{news:?}");
     assert!(world.health.maintenance().is_empty());
 }
 
@@ -409,4 +421,101 @@ fn a_restart_changes_nothing_by_itself() {
     assert_eq!(again.publications(), [Withdrawn, Published, Published, Published]);
     again.see_times(0, Passing, 2);
     assert!(again.withdrawn().is_empty());
+}
+
+/// Whoever checks has one of a pair on its own machine. Whether the other is down or its own network, it cannot tell, as
+/// long as nobody else is reached.
+#[test]
+fn who_is_on_the_same_machine_proves_nothing_of_the_network() {
+    let mut world = World::new(service(2, withdraw(MinHealthy::default()), &[tcp()]));
+    world.near = [1].into();
+    world.see_times(0, Passing, 2);
+    world.fail(0, &[1]);
+    world.fail(0, &[1]);
+    assert_eq!(world.publications(), [Awaiting, Published]);
+    assert!(world.status().instances[0].reason.contains("on another machine than this"), "{:?}", world.status());
+    // Anything elsewhere will do, of whatever service.
+    let mut other = Service::clone(&service(1, HealthPolicy::Publish, &[tcp()]));
+    other.key.name = "db".into();
+    let (other, name) = (Arc::new(other), "_db._tcp.internal.local".parse::<Name>().unwrap());
+    world.health.set(&name, Some(&other), world.now);
+    let result = ProbeResult::new(Passing, Duration::ZERO, "");
+    world.now += SECOND;
+    let seen = Seen { result, at: world.now, is_near: false };
+    world.health.observe((&name, &World::id(0)), &other.checks[0], seen);
+    world.pass_time(SECOND);
+    world.see(0, Failing);
+    assert_eq!(world.withdrawn(), [0]);
+    // What fails on the same machine needs no network to fail.
+    let mut world = World::new(service(2, withdraw(MinHealthy::default()), &[tcp()]));
+    world.near = [0, 1].into();
+    world.fail(0, &[1]);
+    assert_eq!(world.withdrawn(), [0]);
+}
+
+/// Where commands are not run, a check that is one neither keeps others from being withdrawn nor an instance from coming
+/// back.
+#[test]
+fn checks_that_are_not_made_are_none() {
+    let command = check(CheckKind::Command(CommandCheck { command: Vec::new(), environment: BTreeMap::new() }));
+    let both = service(3, withdraw(MinHealthy::default()), &[tcp(), command.clone()]);
+    let mut world = World::new(Arc::clone(&both));
+    world.see_times(0, Failing, 3);
+    for number in [1, 2] {
+        [0, 1].into_iter().for_each(|check| drop(world.see_of(number, check, Passing)));
+    }
+    world.pass_time(SECOND);
+    world.see(0, Failing);
+    assert_eq!(world.withdrawn(), [0]);
+    let remembered = world.health.remember(&world.name);
+    let mut world = World::with(Health::new(remembered, BTreeMap::new()).without_commands(), both, world.now);
+    assert_eq!((world.withdrawn(), world.status().instances[0].checks.len()), (vec![0], 1));
+    world.see_times(0, Passing, 2);
+    assert!(world.withdrawn().is_empty(), "nobody will ever see the command pass");
+    world.fail(1, &[0, 2]);
+    assert_eq!(world.withdrawn(), [1], "nor does anybody wait for it");
+
+    let commands = service(2, withdraw(MinHealthy::default()), &[command]);
+    let world = World::with(Health::default().without_commands(), commands, 0);
+    assert_eq!((world.condition(0), world.status().instances[0].checks.len()), (Condition::Unknown, 0));
+}
+
+#[test]
+fn another_policy_alone_withdraws_nobody() {
+    let policy = HealthPolicy::Deprioritise { priority: Some(100), weight: None };
+    let mut world = World::new(service(3, policy, &[tcp()]));
+    world.fail(0, &[1, 2]);
+    assert_eq!(world.publications()[0], Deprioritised);
+    let remembered = world.health.remember(&world.name);
+    let other = service(3, withdraw(MinHealthy::default()), &[tcp()]);
+    let mut world = World::with(Health::new(remembered, BTreeMap::new()), other, world.now);
+    assert_eq!(world.publications()[0], Awaiting, "nobody has seen it fail since the start");
+    world.fail(0, &[1, 2]);
+    assert_eq!(world.withdrawn(), [0]);
+    // The other way round it is better for it.
+    world.service = service(3, policy, &[tcp()]);
+    world.health.set(&world.name, Some(&world.service), world.now);
+    assert_eq!(world.publications()[0], Deprioritised);
+}
+
+#[test]
+fn who_appears_long_after_a_start_is_new() {
+    let mut world = World::new(service(4, withdraw(MinHealthy::default()), &[tcp()]));
+    world.fail(3, &[1, 2]);
+    assert_eq!(world.withdrawn(), [3]);
+    let remembered = world.health.remember(&world.name);
+    let three = service(3, withdraw(MinHealthy::default()), &[tcp()]);
+    let mut world = World::with(Health::new(remembered, BTreeMap::new()), three, world.now);
+    world.health.forget_others();
+    world.service = service(4, withdraw(MinHealthy::default()), &[tcp()]);
+    world.health.set(&world.name, Some(&world.service), world.now);
+    assert_eq!(world.publications(), [Published; 4]);
+}
+
+#[test]
+fn a_service_that_loses_everything_is_published_so() {
+    let mut world = World::new(service(3, withdraw(MinHealthy::default()), &[tcp()]));
+    world.service = service(0, withdraw(MinHealthy::default()), &[tcp()]);
+    world.health.set(&world.name, Some(&world.service), world.now);
+    assert!(world.health.effective(&world.name).is_none_or(|effective| effective.instances.is_empty()));
 }

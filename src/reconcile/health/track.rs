@@ -9,9 +9,10 @@
 
 use std::sync::Arc;
 
+use super::Seen;
 use super::decide::Grounds;
 use super::run::Run;
-use crate::model::health::{CheckHealth, ProbeResult, Publication, RememberedHealth};
+use crate::model::health::{CheckHealth, Publication, RememberedHealth};
 use crate::model::{Check, CheckKind, Condition};
 
 /// So many changes of condition within [`FLAP_WINDOW`] are flapping: three outages in ten minutes.
@@ -93,24 +94,25 @@ impl Track {
         self.settle(now, || ("what is checked has changed".to_owned(), None))
     }
 
-    /// Takes in a result of a check that ended at `now`.
-    pub(super) fn observe(&mut self, check: &Check, result: ProbeResult, now: u64) -> Option<Turn> {
+    /// Takes in a result of a check.
+    pub(super) fn observe(&mut self, check: &Check, seen: Seen) -> Option<Turn> {
+        let now = seen.at;
         let run =
             self.runs.iter_mut().find(|run| std::ptr::eq(&raw const *run.check, check) || *run.check == *check)?;
-        run.observe(result, now);
+        run.observe(seen);
         let because = run.because();
         self.settle(now, || because)
     }
 
     /// Takes in what the instance said of itself. The error is that nobody wants to hear it.
-    pub(super) fn hear(&mut self, result: &ProbeResult, now: u64) -> Result<Option<Turn>, NoLease> {
+    pub(super) fn hear(&mut self, word: &Seen) -> Result<Option<Turn>, NoLease> {
         let leases: Vec<_> = self.leases().map(|run| Arc::clone(&run.check)).collect();
         if leases.is_empty() {
             return Err(NoLease);
         }
         let mut turn = None;
         for check in leases {
-            turn = self.observe(&check, result.clone(), now).or(turn);
+            turn = self.observe(&check, word.clone()).or(turn);
         }
         Ok(turn)
     }
@@ -120,10 +122,10 @@ impl Track {
         let late: Vec<_> = self
             .leases()
             .filter(|run| run.is_overdue(now))
-            .map(|run| (Arc::clone(&run.check), run.silence()))
+            .map(|run| (Arc::clone(&run.check), run.silence(now)))
             .collect();
         for (check, silence) in late {
-            if let Some(turn) = self.observe(&check, silence, now) {
+            if let Some(turn) = self.observe(&check, silence) {
                 return Some(turn);
             }
         }
@@ -222,6 +224,7 @@ impl Track {
         all.reduce(|one, other| Grounds {
             sure_at: one.sure_at.max(other.sure_at),
             failed_from: one.failed_from.max(other.failed_from),
+            is_near: one.is_near || other.is_near,
         })
     }
 

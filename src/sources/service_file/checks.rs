@@ -1,6 +1,6 @@
 //! `[[service.check]]`: what is checked of every instance, and `check` in an instance.
 
-mod kinds;
+pub(super) mod kinds;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use crate::sources::toml_fields::Fields;
 
 /// Shorter is load, longer is a check that finds out too late.
 const INTERVAL_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(24);
-const INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What takes longer is broken for whoever waits for it.
 const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_mins(2);
-const TIMEOUT: Duration = Duration::from_secs(3);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a word of the instance about itself holds.
-const TTL: Duration = Duration::from_secs(30);
+pub(super) const TTL: Duration = Duration::from_secs(30);
 
 /// One result may be chance; a hundred are a check that changes nothing.
 const COUNT_RANGE: RangeInclusive<u32> = 1..=100;
-const RISE: u32 = 2;
-const FALL: u32 = 3;
+pub(super) const RISE: u32 = 2;
+pub(super) const FALL: u32 = 3;
 
 /// Reads the checks of a service or an instance; none when something is wrong with them. `path` is the header as people
 /// write it.
@@ -35,7 +35,17 @@ pub(super) fn checks(fields: &mut Fields<'_, '_>, path: &str) -> Option<Checks> 
         fields.each("check", path, check); // a key that is known, when another looks like it
         return Some(Checks::default());
     }
-    fields.each("check", path, check)?.into_iter().collect()
+    let mut known = Vec::<Arc<Check>>::new();
+    let distinct = |fields: &mut Fields<'_, '_>| {
+        let check = check(fields)?;
+        // A result is told by the check that was made: of two that are the same, one would never have any.
+        if known.contains(&check) {
+            fields.report_with_help(fields.header(), "this check is there already", "remove one of the two");
+        }
+        known.push(Arc::clone(&check));
+        Some(check)
+    };
+    fields.each("check", path, distinct)?.into_iter().collect()
 }
 
 fn check(fields: &mut Fields<'_, '_>) -> Option<Arc<Check>> {

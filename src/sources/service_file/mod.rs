@@ -7,6 +7,7 @@ mod checks;
 mod health;
 mod metadata;
 mod scrape;
+mod write;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -18,6 +19,8 @@ use crate::model::rules;
 use crate::model::{Diagnostic, Instance, MAX_SHARDS, Name, Place, Service, ServiceKey, Shards};
 
 use super::toml_fields::{self, Fields};
+
+pub use write::write;
 
 /// Reads one service file. `zones` are the managed zones.
 ///

@@ -53,7 +53,7 @@ fn nobody() -> srvctl::probes::ProbeTarget {
 }
 
 /// Ended, whether or not anybody has taken note of it.
-fn is_gone(pid: u32) -> bool {
+pub(crate) fn is_gone(pid: u32) -> bool {
     let stat = fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat"));
     stat.map_or(true, |stat| stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X'])))
 }

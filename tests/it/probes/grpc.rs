@@ -16,14 +16,14 @@ use crate::support::{Authority, Certificate, free_address};
 use Verdict::{Failing, Passing};
 
 /// A server with only the health service, that dies with this.
-struct Grpc {
-    address: SocketAddr,
+pub(crate) struct Grpc {
+    pub(crate) address: SocketAddr,
     reporter: HealthReporter,
     runtime: Runtime,
 }
 
 impl Grpc {
-    fn start(certificate: Option<&Certificate>) -> Self {
+    pub(crate) fn start(certificate: Option<&Certificate>) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -41,7 +41,7 @@ impl Grpc {
         Self { address, reporter, runtime }
     }
 
-    fn set(&self, service: &str, status: ServingStatus) {
+    pub(crate) fn set(&self, service: &str, status: ServingStatus) {
         self.runtime.block_on(self.reporter.set_service_status(service, status));
     }
 }

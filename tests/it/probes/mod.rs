@@ -7,6 +7,10 @@ mod network;
 mod servers;
 mod tls;
 
+pub(crate) use command::is_gone;
+pub(crate) use grpc::Grpc;
+pub(crate) use servers::mute;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;

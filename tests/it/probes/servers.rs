@@ -116,7 +116,7 @@ pub(super) fn scripted(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Soc
 }
 
 /// Takes connections and says nothing until the other end has gone.
-pub(super) fn mute() -> SocketAddr {
+pub(crate) fn mute() -> SocketAddr {
     scripted(|stream| wait_for_end(&stream))
 }
 

@@ -58,6 +58,10 @@ impl Daemon {
         assert!(found.is_some(), "did not come: {what}\nstatus: {:?}\n{}", self.status(), self.log_tail());
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let kill = find("kill", "procps");
         let sent = run(Command::new(kill).args(["-s", name, &self.child.id().to_string()]), "");

@@ -51,7 +51,7 @@ pub(crate) use named::{Named, Saved};
 pub(crate) use namespace::in_private_network;
 pub(crate) use ownership::{State, owner_name, service, state_of};
 pub(crate) use program::{Output, find, poll, run};
-pub(crate) use prometheus::{Prometheus, Targets};
+pub(crate) use prometheus::{LabelledTargets, Prometheus, Targets};
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use replicas::Replicas;
 pub(crate) use scene::Scene;

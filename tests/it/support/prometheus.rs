@@ -21,6 +21,9 @@ const DISCOVERY_LIMIT: Duration = Duration::from_secs(40);
 /// Targets by job: `host:port`.
 pub(crate) type Targets = BTreeMap<String, BTreeSet<String>>;
 
+/// What targets are called in the end: all labels of each, by `host:port`.
+pub(crate) type LabelledTargets = BTreeMap<String, BTreeMap<String, String>>;
+
 /// A running Prometheus, killed when dropped.
 pub(crate) struct Prometheus {
     address: SocketAddr,
@@ -56,9 +59,14 @@ impl Prometheus {
         ))
     }
 
-    fn configured(text: &str) -> Self {
+    /// Starts it with this configuration.
+    pub(crate) fn configured(text: &str) -> Self {
+        Self::configured_at(free_address(), text)
+    }
+
+    /// The same, listening there.
+    pub(crate) fn configured_at(address: SocketAddr, text: &str) -> Self {
         let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
-        let address = free_address();
         let path = directory.path();
         fs::write(path.join("prometheus.yml"), text).unwrap();
         let log = File::create(path.join("prometheus.log")).unwrap();
@@ -69,6 +77,11 @@ impl Prometheus {
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         Self { address, child, directory }
+    }
+
+    /// Where it is asked.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// What it would scrape now; none while it does not answer.
@@ -89,6 +102,36 @@ impl Prometheus {
             (last.as_ref() == Some(expected)).then_some(())
         });
         assert!(found.is_some(), "Prometheus has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// Waits until it has exactly these targets, with exactly these labels.
+    ///
+    /// # Panics
+    /// When it does not come to that, with what it has and its log.
+    pub(crate) fn wait_until_labelled(&mut self, expected: &LabelledTargets) {
+        let mut last = None;
+        let found = poll(DISCOVERY_LIMIT, || {
+            let ended = self.child.try_wait().unwrap();
+            assert!(ended.is_none(), "Prometheus ended: {ended:?}\n{}", self.log());
+            last = labelled_targets_of(self.address, "/api/v1/targets?state=active");
+            (last.as_ref() == Some(expected)).then_some(())
+        });
+        assert!(found.is_some(), "Prometheus has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// Where each of its targets is scraped.
+    pub(crate) fn scrape_urls(&self) -> BTreeMap<String, String> {
+        let answer = self.ask("/api/v1/targets?state=active").unwrap();
+        let targets = answer["data"]["activeTargets"].as_array().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        targets.iter().map(|at| (text(&at["discoveredLabels"]["__address__"]), text(&at["scrapeUrl"]))).collect()
+    }
+
+    /// How often it has asked for a list over HTTP in vain, by its own metrics.
+    pub(crate) fn failed_lists(&self) -> f64 {
+        let metrics = get(self.address, "/metrics").unwrap_or_default();
+        let failed = metrics.lines().filter_map(|line| line.strip_prefix("prometheus_sd_http_failures_total"));
+        failed.filter_map(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).sum()
     }
 
     /// What its API answers; none while it does not.
@@ -149,6 +192,24 @@ pub(crate) fn targets_of(address: SocketAddr, path: &str) -> Option<Targets> {
         targets.entry(job.to_owned()).or_default().insert(address.to_owned());
     }
     Some(targets)
+}
+
+/// The same with the labels that they have in the end.
+pub(crate) fn labelled_targets_of(address: SocketAddr, path: &str) -> Option<LabelledTargets> {
+    let answer = ask(address, path)?;
+    let labels = |target: &Value| serde_json::from_value(target["labels"].clone()).ok();
+    let targets = answer["data"]["activeTargets"].as_array()?.iter();
+    targets
+        .map(|target| Some((target["discoveredLabels"]["__address__"].as_str()?.to_owned(), labels(target)?)))
+        .collect()
+}
+
+/// The same targets with everything that is told of them, by their addresses.
+pub(crate) fn described_by(address: SocketAddr, path: &str) -> Option<BTreeMap<String, Value>> {
+    let answer = ask(address, path)?;
+    let targets = answer["data"]["activeTargets"].as_array()?.iter();
+    let address = |target: &Value| target["discoveredLabels"]["__address__"].as_str().map(str::to_owned);
+    targets.map(|target| Some((address(target)?, target.clone()))).collect()
 }
 
 fn ask(address: SocketAddr, path: &str) -> Option<Value> {

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::daemon::{Daemon, Notify};
 use super::example::EXAMPLE;
+use super::harness::skew;
 use super::key::Key;
 use super::name_server::NameServer;
 use super::named::{Named, ZONE};
@@ -205,6 +206,15 @@ impl Workspace {
     pub(crate) fn daemon_logging(&self, filter: &str) -> Daemon {
         let mut command = srvctl();
         command.env("RUST_LOG", filter);
+        Daemon::spawn(command, self.config(), self.daemon_log(), None)
+    }
+
+    /// Starts the daemon with a clock that goes by a file beside `srvctl.toml`: it says by how much it is wrong.
+    pub(crate) fn daemon_with_clock(&self, file: &str) -> Daemon {
+        let mut command = srvctl();
+        skew(&mut command, "+0");
+        command.env_remove("FAKETIME").env("FAKETIME_NO_CACHE", "1");
+        command.env("FAKETIME_TIMESTAMP_FILE", self.path().join(file));
         Daemon::spawn(command, self.config(), self.daemon_log(), None)
     }
 

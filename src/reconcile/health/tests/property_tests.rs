@@ -60,7 +60,7 @@ impl Seen {
         }
         let verdict = if passes { Passing } else { Failing };
         let result = ProbeResult::new(verdict, Duration::from_millis(latency), "");
-        world.health.observe((&world.name, &World::id(number)), &self.check, result, world.now);
+        world.observe(number, &self.check, result);
     }
 
     /// Does it, and says who is withdrawn by it.
@@ -195,6 +195,35 @@ proptest! {
             seen.result(number, began >= over, after, latency);
             seen.world.pass_time(0);
             prop_assert!(seen.world.withdrawn().is_empty());
+        }
+    }
+
+    /// Some are on the machine of whoever checks, and pass whatever happens to its network: nobody elsewhere goes for that,
+    /// however few there are.
+    #[test]
+    fn isolation_withdraws_nobody_elsewhere(
+        (instances, near, steps, after) in (1..7usize).prop_flat_map(|n| {
+            let steps = |most| proptest::collection::vec(step(n), 0..most);
+            (Just(n), proptest::collection::btree_set(0..n, 0..=n), steps(60), steps(120))
+        }),
+        floor in floor(),
+        counts in (1..4u32, 1..4u32),
+    ) {
+        let mut seen = Seen::new(instances, withdraw(floor), counts);
+        seen.world.near = near.clone();
+        steps.iter().for_each(|step| drop(seen.take(step)));
+        seen.world.pass_time(0);
+        seen.world.now += 1;
+        let cut_off = seen.world.now;
+        for mut step in after {
+            if let Step::Result { number, passes, .. } = &mut step {
+                *passes = near.contains(number);
+            }
+            for number in seen.take(&step) {
+                let is_sure = seen.rows[number].sure_at < cut_off;
+                prop_assert!(near.contains(&number) || is_sure, "{number} was withdrawn for failures while cut off");
+            }
+            seen.assert_floor()?;
         }
     }
 }

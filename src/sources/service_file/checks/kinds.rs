@@ -16,10 +16,10 @@ use crate::model::{DNS_PORT, Name, RecordType, Server};
 use crate::sources::toml_fields::Fields;
 
 /// What is requested when nothing is said.
-const URL: &str = "http://{host}:{port}/";
+pub(in crate::sources::service_file) const URL: &str = "http://{host}:{port}/";
 
 /// What passes when nothing is said.
-const SUCCESS: RangeInclusive<u16> = 200..=299;
+pub(in crate::sources::service_file) const SUCCESS: RangeInclusive<u16> = 200..=299;
 
 /// Types that ask for no record: OPT (RFC 6891), and the Q and meta types from TKEY to ANY (RFC 6895 section 3.1).
 const META_TYPES: [RangeInclusive<u16>; 2] = [41..=41, 249..=255];

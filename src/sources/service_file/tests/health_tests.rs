@@ -165,6 +165,7 @@ fn refuses_checks_that_cannot_be_made() {
         ("type = \"tcp\"\ntimeout = \"1ms\"", "`timeout` must be from 10ms to 2m, not 1ms"),
         ("type = \"tcp\"\nrise = 0", "`rise` must be from 1 to 100, not 0"),
         ("type = \"tcp\"\nfall = 101", "`fall` must be from 1 to 100, not 101"),
+        ("type = \"tcp\"\n[[service.check]]\ntype = \"tcp\"\nfall = 3", "this check is there already\n --> s.toml:5:1"),
         ("type = \"tcp\"\ninitial = \"up\"", "`initial` must be \"passing\", \"failing\" or \"unknown\", not \"up\""),
     ]);
 }

@@ -1,0 +1,95 @@
+//! What a Prometheus says of itself.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::ComparisonError;
+use crate::api::{LiveTarget, Prometheus};
+use crate::model::prometheus::{Configuration, DnsSd, Job};
+use crate::model::{Place, RecordType, Scheme};
+use crate::protocol::lookup::{ADDRESS_LABEL, NAME_LABEL, SRV_TARGET_LABEL};
+use crate::reconcile::parity::{Scraped, Today, told};
+use crate::sources;
+
+/// What it scrapes, and what it was told to.
+pub(super) struct Live {
+    targets: Vec<LiveTarget>,
+    configuration: Configuration,
+}
+
+impl Live {
+    /// What it was told is nice to know: settings, and jobs that have no target yet. Who does not say it, as vmagent, has
+    /// targets all the same.
+    pub(super) async fn ask(prometheus: &mut Prometheus, wants_configuration: bool) -> Result<Self, ComparisonError> {
+        let targets = prometheus.targets().await.map_err(ComparisonError::Prometheus)?;
+        let mut live = Self { targets, configuration: Configuration::default() };
+        if wants_configuration && let Ok(text) = prometheus.configuration().await {
+            let parsed = sources::prometheus::parse("/api/v1/status/config", &text);
+            live.configuration = parsed.map_err(|problem| ComparisonError::Prometheus(told(&problem)))?;
+        }
+        Ok(live)
+    }
+
+    pub(super) fn configuration(&self) -> Configuration {
+        self.configuration.clone()
+    }
+
+    /// Jobs that it has and its configuration has not: `scrape_config_files` are not in what it tells.
+    pub(super) fn add_jobs(&self, configuration: &mut Configuration) {
+        let mut more: BTreeMap<&str, Job> = BTreeMap::new();
+        let place = Place { file: Arc::from("/api/v1/targets"), line: 1, column: 1 };
+        for target in &self.targets {
+            let name = pool(target);
+            if configuration.jobs.iter().any(|job| job.name == name) {
+                continue;
+            }
+            let job = more.entry(name).or_insert_with(|| Job::new(name.to_owned(), place.clone()));
+            let is_srv = meta(target, SRV_TARGET_LABEL).is_some();
+            if let Some(dns_name) = meta(target, NAME_LABEL).filter(|_| is_srv)
+                && !job.dns_sd.iter().any(|dns_sd| dns_sd.names.iter().any(|known| known == dns_name))
+            {
+                let names = vec![dns_name.to_owned()];
+                job.dns_sd.push(DnsSd { names, record_type: RecordType::SRV, port: None });
+            }
+        }
+        configuration.jobs.extend(more.into_values());
+    }
+
+    /// What a job scrapes; when that is nothing, it is perhaps not in force yet, and what it says itself counts.
+    pub(super) fn today<'j>(&self, job: &'j Job) -> Today<'j> {
+        let (from_dns, targets): (Vec<_>, Vec<_>) = self
+            .targets
+            .iter()
+            .filter(|target| pool(target) == job.name)
+            .partition(|target| meta(target, NAME_LABEL).is_some());
+        let all = |targets: Vec<&LiveTarget>| targets.into_iter().map(scraped).collect::<Vec<_>>();
+        let known = Today::of_job(job);
+        let from_dns = (!job.dns_sd.is_empty()).then(|| all(from_dns));
+        if targets.is_empty() {
+            return Today { from_dns, ..known };
+        }
+        Today { targets: all(targets), unasked: Vec::new(), from_dns, ..known }
+    }
+}
+
+fn pool(target: &LiveTarget) -> &str {
+    let label = || target.labels.get("job").map_or("", String::as_str);
+    if target.scrape_pool.is_empty() { label() } else { &target.scrape_pool }
+}
+
+fn meta<'t>(target: &'t LiveTarget, label: &str) -> Option<&'t str> {
+    target.discovered_labels.get(label).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// What is scraped is in the URL: rules may have changed the address.
+fn scraped(target: &LiveTarget) -> Scraped {
+    let (scheme, rest) = target.scrape_url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
+    let scheme: Option<Scheme> = scheme.parse().ok();
+    let discovered = meta(target, ADDRESS_LABEL).unwrap_or_default();
+    // Prometheus fills in the port that goes without saying; what was written is better to recognise.
+    let is_same = authority.strip_prefix(discovered).is_some_and(|rest| matches!(rest, "" | ":80" | ":443"));
+    let address = if authority.is_empty() || is_same { discovered } else { authority };
+    Scraped { address: address.to_owned(), labels: target.labels.clone(), scheme }
+}

@@ -1,0 +1,283 @@
+//! One job of today beside what it would have from DNS.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::endpoint::Endpoint;
+use super::report::{Counterpart, Form, JobParity, LabelDifference, Outcome, Spelling, View};
+use super::scraped::{INSTANCE, JOB, Scraped, Scraper};
+use super::side::Side;
+use super::{Today, World, settings};
+use crate::model::Catalogue;
+use crate::protocol::lookup::Verdict;
+
+/// How what Prometheus has discovered itself is called where a server stands otherwise.
+pub(super) const PROMETHEUS: &str = "prometheus";
+
+/// How servers are called that the zone's NS set names and that cannot be asked.
+const SECONDARIES: &str = "secondaries";
+
+/// What a job gets from DNS.
+pub(super) struct Gathered {
+    /// Through each server, in order, Prometheus itself last; or why that is not known.
+    views: Vec<(String, Result<Vec<Scraped>, String>)>,
+    /// Through any of them.
+    pub(super) endpoints: BTreeSet<Endpoint>,
+    notes: Vec<String>,
+}
+
+impl Gathered {
+    pub(super) fn of(side: &Side, todays: &[Today<'_>], world: World<'_>) -> Self {
+        let scraper = Scraper::of(&side.job);
+        let through = |server: &String| (server.clone(), targets(side, &scraper, server, world));
+        let mut views: Vec<_> = side.servers.iter().map(through).collect();
+        let own = todays.iter().find(|today| side.service.is_none() && today.job.name == side.job.name);
+        if let Some(live) = own.and_then(|today| today.from_dns.clone()) {
+            views.push((PROMETHEUS.to_owned(), Ok(live)));
+        }
+        let endpoints = views.iter().filter_map(|(_, found)| found.as_ref().ok()).flatten();
+        let endpoints = endpoints.map(Scraped::endpoint).collect();
+        Self { views, endpoints, notes: scraper.rules.notes }
+    }
+}
+
+fn targets(side: &Side, scraper: &Scraper<'_>, server: &str, world: World<'_>) -> Result<Vec<Scraped>, String> {
+    if let Some(error) = &side.error {
+        return Err(error.clone());
+    }
+    let mut targets = Vec::new();
+    for (question, port) in side.questions() {
+        let verdict = world.found.get(server).and_then(|found| found.get(&question));
+        match verdict {
+            None => return Err(format!("{} was not looked up", question.0)),
+            Some(Verdict::Unknown { reason, .. }) => return Err(format!("{}: {reason}", question.0)),
+            Some(Verdict::Empty { .. }) => {}
+            Some(Verdict::Records(answer)) => targets.extend(answer.targets(port).into_iter().filter_map(|target| {
+                let labels = target.labels.into_iter().map(|(name, value)| (name.to_owned(), value));
+                scraper.scrape(&target.address, labels.collect())
+            })),
+        }
+    }
+    Ok(targets)
+}
+
+/// A job of which nothing is said yet.
+pub(super) fn empty(today: &Today<'_>) -> JobParity {
+    JobParity {
+        job: today.job.name.clone(),
+        discoveries: today.job.discoveries().map(str::to_owned).collect(),
+        outcome: Outcome::Match,
+        targets: today.targets.iter().map(Scraped::endpoint).collect::<BTreeSet<_>>().len(),
+        counterpart: None,
+        views: Vec::new(),
+        labels: Vec::new(),
+        settings: Vec::new(),
+        notes: today.unasked.iter().map(unasked).collect(),
+        problems: today.problems.clone(),
+    }
+}
+
+fn unasked(key: &String) -> String {
+    format!("the targets of its {key} are known to Prometheus alone: ask it with --prometheus-url")
+}
+
+/// Compares a job with its counterpart. `others` are the targets of all jobs with the same counterpart: what one of them
+/// has is not too much.
+pub(super) fn compare(
+    today: &Today<'_>,
+    sides: &[(&Side, &Gathered)],
+    (counterpart, others): (Counterpart, &BTreeSet<Endpoint>),
+    world: World<'_>,
+) -> JobParity {
+    let mut parity = JobParity { counterpart: Some(counterpart), ..empty(today) };
+    let own = by_endpoint(&today.targets);
+    let mut found: BTreeMap<Endpoint, Scraped> = BTreeMap::new();
+    let mut pairs: BTreeMap<Endpoint, Endpoint> = BTreeMap::new();
+    for (server, targets) in together(sides) {
+        let there = targets.as_ref().map(|targets| by_endpoint(targets));
+        let view = match &there {
+            Err(error) => unknown(server, error),
+            Ok(there) => difference(server, (&own, there, others), world.catalogue, &mut pairs),
+        };
+        parity.views.push(view);
+        found.extend(there.into_iter().flatten().map(|(endpoint, target)| (endpoint, target.clone())));
+    }
+    let lost: BTreeSet<_> = sides.iter().flat_map(|(side, _)| &side.lost).collect();
+    parity.views.extend(lost.into_iter().map(|why| unknown(SECONDARIES.to_owned(), why)));
+    if parity.views.is_empty() {
+        let why = "its names are looked up through different servers, which cannot be told together: name one";
+        parity.problems.push(format!("{why} with --server"));
+    }
+    let both = own.iter().filter_map(|(endpoint, target)| {
+        let there = found.get(pairs.get(endpoint).unwrap_or(endpoint))?;
+        Some((*target, there))
+    });
+    let both: Vec<_> = both.collect();
+    parity.labels = labels(&both);
+    parity.notes.extend(gained(&both));
+    parity.notes.extend(jobs(&both, sides));
+    parity.notes.extend(sides.iter().flat_map(|(_, gathered)| gathered.notes.iter().cloned()));
+    for (side, _) in sides {
+        let (differences, note) = settings::compare(today.job, side, world.defaults);
+        parity.settings.extend(differences);
+        parity.notes.extend(note);
+    }
+    parity.settings.dedup();
+    parity.outcome = outcome(&parity, today);
+    parity
+}
+
+fn outcome(parity: &JobParity, today: &Today<'_>) -> Outcome {
+    let views = || parity.views.iter().map(|view| view.outcome);
+    let is_unknown = views().any(|outcome| outcome == Outcome::Unknown);
+    let differs = views().any(|outcome| outcome == Outcome::Different);
+    match () {
+        () if is_unknown || !parity.problems.is_empty() || !today.unasked.is_empty() => Outcome::Unknown,
+        () if differs || !parity.labels.is_empty() || !parity.settings.is_empty() => Outcome::Different,
+        () => Outcome::Match,
+    }
+}
+
+/// What all sides get through each server: nothing is known where it is not known of one.
+fn together(sides: &[(&Side, &Gathered)]) -> Vec<(String, Result<Vec<Scraped>, String>)> {
+    let mut together: Vec<(String, Result<Vec<Scraped>, String>)> = Vec::new();
+    for (index, (_, gathered)) in sides.iter().enumerate() {
+        // What Prometheus itself has is worth comparing only when it has all of it.
+        together.retain(|(server, _)| gathered.views.iter().any(|(known, _)| known == server));
+        for (server, targets) in &gathered.views {
+            match together.iter_mut().find(|(known, _)| known == server) {
+                None if index == 0 => together.push((server.clone(), targets.clone())),
+                None => {}
+                Some((_, all)) => match (all.as_mut(), targets) {
+                    (Ok(all), Ok(more)) => all.extend(more.iter().cloned()),
+                    (Ok(_), Err(error)) => *all = Err(error.clone()),
+                    (Err(_), _) => {}
+                },
+            }
+        }
+    }
+    together
+}
+
+fn by_endpoint(targets: &[Scraped]) -> BTreeMap<Endpoint, &Scraped> {
+    targets.iter().rev().map(|target| (target.endpoint(), target)).collect()
+}
+
+fn unknown(server: String, error: &str) -> View {
+    View {
+        server,
+        outcome: Outcome::Unknown,
+        targets: 0,
+        missing: Vec::new(),
+        extra: Vec::new(),
+        spelled: Vec::new(),
+        error: Some(error.to_owned()),
+    }
+}
+
+type Targets<'t> = BTreeMap<Endpoint, &'t Scraped>;
+
+/// What is missing and what is too much; `pairs` learns what is the same in other words.
+fn difference(
+    server: String,
+    (own, there, others): (&Targets<'_>, &Targets<'_>, &BTreeSet<Endpoint>),
+    catalogue: &Catalogue,
+    pairs: &mut BTreeMap<Endpoint, Endpoint>,
+) -> View {
+    let mut spelled = Vec::new();
+    let both = own.iter().filter_map(|(endpoint, target)| Some((*target, *there.get(endpoint)?)));
+    spelled.extend(both.filter(|(today, dns)| today.address != dns.address).map(|(today, dns)| Spelling {
+        today: today.address.clone(),
+        dns: dns.address.clone(),
+        in_what: Form::Letters,
+    }));
+    let mut missing: BTreeMap<_, _> = own.iter().filter(|(endpoint, _)| !there.contains_key(endpoint)).collect();
+    let is_new = |endpoint: &&Endpoint| !own.contains_key(endpoint) && !others.contains(endpoint);
+    let mut extra: BTreeMap<_, _> = there.iter().filter(|(endpoint, _)| is_new(endpoint)).collect();
+    let addresses = if extra.is_empty() { BTreeMap::new() } else { addresses(catalogue) };
+    missing.retain(|endpoint, target| {
+        let is_same = |other: &&Endpoint| {
+            let known = endpoint.ip().zip(addresses.get(&other.host));
+            let has_address = known.is_some_and(|(ip, known)| known.contains(&ip) && endpoint.port == other.port);
+            endpoint.is_short_for(other) || has_address
+        };
+        let mut same = extra.keys().copied().filter(is_same).cloned();
+        // Of two hosts with such a name or address either may be meant.
+        let (Some(other), None) = (same.next(), same.next()) else { return true };
+        let in_what = if endpoint.ip().is_some() { Form::Address } else { Form::ShortName };
+        let dns = extra.remove(&other).map(|target| target.address.clone()).unwrap_or_default();
+        spelled.push(Spelling { today: target.address.clone(), dns, in_what });
+        pairs.insert((*endpoint).clone(), other);
+        false
+    });
+    let texts =
+        |targets: BTreeMap<&Endpoint, &&Scraped>| targets.values().map(|target| target.address.clone()).collect();
+    let (missing, extra): (Vec<_>, Vec<_>) = (texts(missing), texts(extra));
+    spelled.sort_unstable();
+    let is_same = missing.is_empty() && extra.is_empty() && spelled.is_empty();
+    let outcome = if is_same { Outcome::Match } else { Outcome::Different };
+    View { server, outcome, targets: there.len(), missing, extra, spelled, error: None }
+}
+
+/// The addresses of our hosts, by their names in lower case.
+fn addresses(catalogue: &Catalogue) -> BTreeMap<String, BTreeSet<IpAddr>> {
+    let mut addresses: BTreeMap<_, BTreeSet<IpAddr>> = BTreeMap::new();
+    for instance in catalogue.values().flat_map(|service| &service.instances) {
+        let host = instance.host.without_final_dot().to_ascii_lowercase();
+        addresses.entry(host).or_default().extend(&instance.addresses);
+    }
+    addresses
+}
+
+type Both<'t> = (&'t Scraped, &'t Scraped);
+
+/// Labels that go or change. `job` is told otherwise, and `instance` follows from another spelling.
+fn labels(both: &[Both<'_>]) -> Vec<LabelDifference> {
+    let mut differences: BTreeMap<(&String, &String, Option<&String>), Vec<String>> = BTreeMap::new();
+    for (today, dns) in both {
+        for (label, value) in &today.labels {
+            let there = dns.labels.get(label);
+            let follows = label == INSTANCE && *value == today.address && there == Some(&dns.address);
+            if label != JOB && !follows && there != Some(value) {
+                differences.entry((label, value, there)).or_default().push(today.address.clone());
+            }
+        }
+    }
+    let told = |((label, today, dns), targets): ((&String, &String, Option<&String>), Vec<String>)| LabelDifference {
+        label: label.clone(),
+        today: today.clone(),
+        dns: dns.cloned(),
+        targets,
+    };
+    differences.into_iter().map(told).collect()
+}
+
+/// Labels that come: nobody misses them, but they make other series.
+fn gained(both: &[Both<'_>]) -> Vec<String> {
+    let mut gained: BTreeMap<(&String, &String), usize> = BTreeMap::new();
+    for (today, dns) in both {
+        for (label, value) in dns.labels.iter().filter(|(label, _)| !today.labels.contains_key(*label)) {
+            *gained.entry((label, value)).or_default() += 1;
+        }
+    }
+    let told = |((label, value), count): ((&String, &String), usize)| {
+        let whose = if count == both.len() { "its targets".to_owned() } else { format!("{count} of its targets") };
+        format!("{whose} get the label {label}=\"{value}\" in addition")
+    };
+    gained.into_iter().map(told).collect()
+}
+
+/// What becomes of the label `job`.
+fn jobs(both: &[Both<'_>], sides: &[(&Side, &Gathered)]) -> Option<String> {
+    let (before, after) = both
+        .iter()
+        .map(|(today, dns)| (today.labels.get(JOB), dns.labels.get(JOB)))
+        .find_map(|(before, after)| Some((before?, after?)).filter(|(before, after)| before != after))?;
+    let way_out = match sides {
+        [(side, _)] if side.service.is_some() => {
+            format!(": `job_name = \"{before}\"` in its [service.scrape] keeps it")
+        }
+        _ => format!(": when the job `{before}` is gone, call it so, or relabel"),
+    };
+    Some(format!("its series get job=\"{after}\" in place of job=\"{before}\"{way_out}"))
+}

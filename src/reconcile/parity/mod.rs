@@ -1,0 +1,193 @@
+//! Whether DNS gives what Prometheus scrapes today: the question before static targets are removed.
+//!
+//! Every job that does not take its targets from DNS is paired with one that does: with one that Prometheus has already,
+//! or with the one that a service of ours would be rendered to. Then both are carried out up to the labels that series
+//! get, and compared.
+
+mod differ;
+mod endpoint;
+mod pair;
+mod relabel;
+mod report;
+mod scraped;
+mod settings;
+mod side;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::model::prometheus::Job;
+use crate::model::{Catalogue, ServiceKey};
+use crate::protocol::lookup::Verdict;
+use endpoint::Endpoint;
+use scraped::Scraper;
+
+pub use pair::Map;
+pub use relabel::Labels;
+pub use report::{Counterpart, Form, JobParity, LabelDifference, Outcome, SettingDifference, Spelling, View};
+pub use scraped::Scraped;
+pub use side::{Question, Side};
+
+/// One job, with what it scrapes today.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Today<'j> {
+    /// The job.
+    pub job: &'j Job,
+    /// Its targets, those from DNS left out.
+    pub targets: Vec<Scraped>,
+    /// What Prometheus itself has discovered for it from DNS, when it was asked.
+    pub from_dns: Option<Vec<Scraped>>,
+    /// Discoveries of it whose targets are not known.
+    pub unasked: Vec<String>,
+    /// Why something of it is not known.
+    pub problems: Vec<String>,
+    /// Whether somebody asked for this very job.
+    pub wanted: bool,
+}
+
+impl<'j> Today<'j> {
+    /// As the configuration says it. Discoveries that only Prometheus asks stay unknown.
+    pub fn of_job(job: &'j Job) -> Self {
+        let scraper = Scraper::of(job);
+        let mut targets: Vec<Scraped> = Vec::new();
+        for group in &job.groups {
+            targets.extend(
+                group.targets.iter().filter_map(|target| scraper.scrape(&target.address, group.labels.clone())),
+            );
+        }
+        let http = (!job.http_sd.is_empty()).then(|| "http_sd_configs".to_owned());
+        let unasked = http.into_iter().chain(job.other_sd.iter().cloned()).collect();
+        let problems = job.problems.iter().map(told).collect();
+        Self { job, targets, from_dns: None, unasked, problems, wanted: false }
+    }
+}
+
+/// What is wrong in a file, in one line.
+pub fn told(problem: &crate::model::Diagnostic) -> String {
+    match problem.place() {
+        Some(place) => format!("{place}: {}", problem.message),
+        None => format!("{}: {}", problem.file, problem.message),
+    }
+}
+
+/// What came of looking everything up: by server, then by question.
+pub type Found = BTreeMap<String, BTreeMap<Question, Verdict>>;
+
+/// What is known besides the jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct World<'a> {
+    /// Every service of ours.
+    pub catalogue: &'a Catalogue,
+    /// What a person said of which job is which service.
+    pub map: &'a Map,
+    /// What was looked up.
+    pub found: &'a Found,
+    /// `scrape_interval` and `scrape_timeout` of `global`.
+    pub defaults: (Option<Duration>, Option<Duration>),
+}
+
+/// The services whose names have to be looked up, because no job of Prometheus does. `sides` are the jobs that it has.
+pub fn services_in_question(
+    todays: &[Today<'_>],
+    sides: &[Side],
+    catalogue: &Catalogue,
+    map: &Map,
+) -> BTreeSet<ServiceKey> {
+    let mut services = BTreeSet::new();
+    for today in todays.iter().filter(|today| !today.targets.is_empty()) {
+        let pairing = pair::by_name(&today.job.name, catalogue, map).or_else(|| pair::by_instances(today, catalogue));
+        services.extend(pairing.into_iter().flat_map(|pairing| pairing.services));
+    }
+    services.retain(|key| pair::looking_up(sides, key).next().is_none());
+    services
+}
+
+/// Compares every job. `sides` are the jobs of Prometheus that take targets from DNS, and what the
+/// [`services_in_question`] would be rendered to.
+pub fn compare(todays: &[Today<'_>], sides: &[Side], world: World<'_>) -> Vec<JobParity> {
+    let gathered: Vec<_> = sides.iter().map(|side| differ::Gathered::of(side, todays, world)).collect();
+    let chosen: Vec<_> = todays.iter().map(|today| choose(today, sides, &gathered, world)).collect();
+    let mut taken: Vec<BTreeSet<Endpoint>> = vec![BTreeSet::new(); sides.len()];
+    for (today, chosen) in todays.iter().zip(&chosen) {
+        for side in chosen.iter().flat_map(|chosen| &chosen.sides) {
+            taken[*side].extend(today.targets.iter().map(Scraped::endpoint));
+        }
+    }
+    let judged = todays.iter().zip(chosen).map(|(today, chosen)| {
+        let Some(chosen) = chosen else { return alone(today) };
+        let others: BTreeSet<_> = chosen.sides.iter().flat_map(|side| &taken[*side]).cloned().collect();
+        let sides: Vec<_> = chosen.sides.iter().map(|side| (&sides[*side], &gathered[*side])).collect();
+        differ::compare(today, &sides, (counterpart(&sides, chosen.pairing, world), &others), world)
+    });
+    judged.collect()
+}
+
+/// What a job is compared with.
+struct Chosen {
+    sides: Vec<usize>,
+    pairing: pair::Pairing,
+}
+
+fn choose(today: &Today<'_>, sides: &[Side], gathered: &[differ::Gathered], world: World<'_>) -> Option<Chosen> {
+    let is_said = world.map.contains_key(&today.job.name);
+    if today.targets.is_empty() && !is_said {
+        return None;
+    }
+    let of = |pairing: pair::Pairing| Chosen { sides: of_services(sides, &pairing.services), pairing };
+    let of_job =
+        |index: usize, reason| Chosen { sides: vec![index], pairing: pair::Pairing { services: Vec::new(), reason } };
+    if is_said {
+        return pair::by_name(&today.job.name, world.catalogue, world.map).map(of);
+    }
+    let own = sides.iter().position(|side| side.service.is_none() && side.job.name == today.job.name);
+    let jobs = || sides.iter().zip(gathered).enumerate().filter(|(_, (side, _))| side.service.is_none());
+    own.map(|index| of_job(index, "it has `dns_sd_configs` itself".to_owned()))
+        .or_else(|| pair::by_name(&today.job.name, world.catalogue, world.map).map(of))
+        .or_else(|| {
+            let jobs = jobs().map(|(index, (_, gathered))| (index, &gathered.endpoints));
+            let (index, count) = pair::most_in_common(today, jobs)?;
+            Some(of_job(index, format!("it finds {}", pair::share(count, today))))
+        })
+        .or_else(|| pair::by_instances(today, world.catalogue).map(of))
+}
+
+/// The jobs of Prometheus that look a service up, or else the one that it would be rendered to.
+fn of_services(sides: &[Side], services: &[ServiceKey]) -> Vec<usize> {
+    let mut found = BTreeSet::new();
+    for key in services {
+        let jobs: Vec<_> = pair::looking_up(sides, key).collect();
+        let rendered = sides.iter().position(|side| side.service.as_ref() == Some(key));
+        found.extend(if jobs.is_empty() { rendered.into_iter().collect() } else { jobs });
+    }
+    found.into_iter().collect()
+}
+
+fn counterpart(sides: &[(&Side, &differ::Gathered)], pairing: pair::Pairing, world: World<'_>) -> Counterpart {
+    let mut services: BTreeSet<_> = pairing.services.into_iter().collect();
+    for (side, _) in sides.iter().filter(|(side, _)| side.service.is_none()) {
+        services.extend(world.catalogue.keys().filter(|key| side.looks_up(key)).cloned());
+    }
+    let jobs = sides.iter().filter(|(side, _)| side.service.is_none()).map(|(side, _)| side.job.name.clone());
+    let names: BTreeSet<_> = sides.iter().flat_map(|(side, _)| side.questions()).map(|((name, _), _)| name).collect();
+    Counterpart {
+        services: services.iter().map(ToString::to_string).collect(),
+        jobs: jobs.collect(),
+        names: names.into_iter().collect(),
+        reason: pairing.reason,
+    }
+}
+
+/// A job with which nothing can be compared.
+fn alone(today: &Today<'_>) -> JobParity {
+    let outcome = match today {
+        _ if !today.problems.is_empty() => Outcome::Unknown,
+        _ if !today.targets.is_empty() => Outcome::Unpaired,
+        _ if !today.unasked.is_empty() && today.wanted => Outcome::Unknown,
+        _ if !today.unasked.is_empty() || today.job.dns_sd.is_empty() => Outcome::NotCompared,
+        _ => Outcome::FromDns,
+    };
+    JobParity { outcome, ..differ::empty(today) }
+}

@@ -1,0 +1,171 @@
+//! `srvctl compare`: static targets beside DNS, with a real Prometheus that has both.
+
+use serde_json::{Value, json};
+
+use crate::scripted::{Servers, always};
+use crate::support::{Named, Prometheus, Targets, Workspace, assert_golden, in_private_network, strings};
+
+/// The study's own jobs, and one that is to take over from the second.
+const COEXISTENCE: &str = "\
+global: { scrape_interval: 1s, scrape_timeout: 1s }
+scrape_configs:
+  - job_name: jenkins-devops
+    static_configs:
+      - targets: ['centos9-vm.internal.local:8080']
+        labels: { team: devops, environment: production }
+  - job_name: node-exporter
+    static_configs:
+      - targets: ['centos9-vm.internal.local:9100', 'centos9-vm2.internal.local:9100']
+        labels: { environment: production }
+  - job_name: dns-sd-node-exporter
+    dns_sd_configs:
+      - { names: ['_node-exporter._tcp.internal.local.'], refresh_interval: 1s }
+    relabel_configs:
+      - { target_label: environment, replacement: production }
+";
+
+const NODES: &str = r#"
+[[service]]
+name = "node-exporter"
+
+[[service.instance]]
+host = "centos9-vm"
+port = 9100
+
+[[service.instance]]
+host = "centos9-vm2"
+port = 9100
+"#;
+
+const JENKINS: &str = r#"
+[[service]]
+name = "jenkins"
+metadata = { team = "devops", environment = "production" }
+
+[service.scrape]
+job_name = "jenkins-devops"
+
+[[service.instance]]
+host = "centos9-vm"
+port = 8080
+"#;
+
+fn job<'r>(report: &'r Value, name: &str) -> &'r Value {
+    let jobs = report["jobs"].as_array().unwrap();
+    jobs.iter().find(|job| job["job"] == name).unwrap_or_else(|| panic!("{name} in {report}"))
+}
+
+fn outcomes(report: &Value) -> Vec<&str> {
+    report["jobs"].as_array().unwrap().iter().map(|job| job["outcome"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn static_targets_are_validated_beside_those_from_dns() {
+    in_private_network("compare::static_targets_are_validated_beside_those_from_dns", || {
+        let named = Named::builder().listen(([127, 0, 0, 1], 53).into()).start();
+        let workspace = Workspace::new(&named);
+        workspace.write_service("node-exporter.toml", NODES);
+        workspace.write_service("jenkins.toml", JENKINS);
+        workspace.write_file("prometheus.yml", COEXISTENCE);
+        let file = workspace.path().join("prometheus.yml");
+        let by_file = ["compare", "--prometheus-config", file.to_str().unwrap()];
+
+        // Nothing is published yet.
+        let shown = workspace.expect(3, &by_file).stdout;
+        assert_golden("compare-before.txt", &shown);
+        let mut prometheus = Prometheus::configured(COEXISTENCE);
+        let nodes = ["centos9-vm.internal.local:9100", "centos9-vm2.internal.local:9100"].map(str::to_owned);
+        let mut expected: Targets = [
+            ("jenkins-devops".to_owned(), ["centos9-vm.internal.local:8080".to_owned()].into()),
+            ("node-exporter".to_owned(), nodes.clone().into()),
+        ]
+        .into();
+        prometheus.wait_until(&expected);
+        let url = prometheus.url();
+        let by_url = ["compare", "--prometheus-url", url.as_str()];
+        let output = workspace.expect(3, &[&by_url[..], &["--json"]].concat());
+        let report: Value = serde_json::from_str(&output.stdout).unwrap();
+        let views = job(&report, "node-exporter")["views"].as_array().unwrap();
+        let seen: Vec<_> =
+            views.iter().map(|view| (view["server"].as_str().unwrap(), strings(&view["missing"]))).collect();
+        assert_eq!(seen, [("127.0.0.1:53", nodes.to_vec()), ("prometheus", nodes.to_vec())]);
+
+        workspace.converge();
+        expected.insert("dns-sd-node-exporter".to_owned(), nodes.into());
+        prometheus.wait_until(&expected);
+        let shown = workspace.expect(0, &by_file).stdout;
+        assert_golden("compare-match.txt", &shown);
+        for arguments in [&by_url[..], &[&by_file[..], &by_url[1..]].concat()] {
+            let output = workspace.expect(0, &[arguments, &["--json"]].concat());
+            let report: Value = serde_json::from_str(&output.stdout).unwrap();
+            assert_eq!((&report["match"], outcomes(&report)), (&json!(true), vec!["match", "match", "from_dns"]));
+            let nodes = job(&report, "node-exporter");
+            assert_eq!(nodes["counterpart"]["jobs"], json!(["dns-sd-node-exporter"]));
+            assert_eq!(nodes["views"][1]["server"], "prometheus");
+            let reason = &job(&report, "jenkins-devops")["counterpart"]["reason"];
+            assert_eq!(reason, "its `job_name` is that of the job");
+        }
+        // Without any configuration of ours, through the resolv.conf of this machine.
+        let output = crate::support::bare(&[&by_url[..], &["--job", "node-exporter"]].concat());
+        assert_eq!(output.code, 0, "{output:?}");
+        assert!(output.stdout.contains("resolv.conf: 2 of 2 targets found"), "{output:?}");
+    });
+}
+
+#[test]
+fn what_cannot_be_looked_up_or_read_is_no_match() {
+    // Its servers have to answer while srvctl runs and we wait for it.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let servers = runtime.block_on(Servers::start([always(2)]));
+    let named = Named::start();
+    let workspace = Workspace::new(&named);
+    workspace.write_service("node-exporter.toml", NODES);
+    workspace.converge();
+    let nodes = "centos9-vm.internal.local:9100', 'centos9-vm2.internal.local:9100";
+    workspace.write_file("targets.json", "[{ \"targets\": [\"centos9-vm.internal.local:9100\"] }]");
+    workspace.write_file("more.json", "[{ \"targets\": [\"centos9-vm2.internal.local:9100\"] }]");
+    workspace.write_file(
+        "prometheus.yml",
+        &format!(
+            "scrape_configs:\n  - job_name: node-exporter\n    static_configs: [{{ targets: ['{nodes}'] }}]\n  \
+             - job_name: files\n    file_sd_configs: [{{ files: ['*.json'] }}]\n"
+        ),
+    );
+    let file = workspace.path().join("prometheus.yml");
+    let arguments = ["compare", "--prometheus-config", file.to_str().unwrap(), "--job", "node-exporter"];
+    let server = servers.addresses[0].to_string();
+    let failing = workspace.expect(1, &[&arguments[..], &["--server", &server]].concat()).stdout;
+    assert!(
+        failing.contains("node-exporter: unknown\n") && failing.contains(&format!("{server}: unknown: ")),
+        "{failing}"
+    );
+    let asked = servers.asked(0).iter().filter(|asked| asked.contains("_node-exporter._tcp")).count();
+    assert!(asked > 0, "the server was asked");
+    workspace.expect(0, &arguments);
+
+    let arguments = [&arguments[..3], &["--map", "files=node-exporter", "--job", "files", "--json"]].concat();
+    workspace.expect(0, &arguments);
+    workspace.write_file("more.json", "[{ \"targets\": [");
+    let report = workspace.expect(1, &arguments).stdout;
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(job(&report, "files")["outcome"], "unknown");
+    assert!(job(&report, "files")["problems"][0].as_str().unwrap().contains("more.json:1:"), "{report}");
+    assert_eq!(job(&report, "files")["views"][0]["extra"], json!(["centos9-vm2.internal.local:9100"]));
+
+    for (arguments, code, told) in [
+        (&["compare"][..], 2, "--prometheus-config"),
+        (&["compare", "--prometheus-url", "localhost:9090"], 2, "write it as http://HOST:PORT"),
+        (&["compare", "--prometheus-url", "http://127.0.0.1:1"], 1, "cannot be reached"),
+        (&["compare", "--prometheus-config", "/nowhere.yml"], 1, "cannot be read"),
+        (
+            &[&arguments[..3], &["--job", "nobody"]].concat(),
+            2,
+            "there is no job `nobody`; there are: node-exporter, files",
+        ),
+        (&[&arguments[..3], &["--map", "files=nothing"]].concat(), 2, "there is no service `nothing`"),
+        (&[&arguments[..3], &["--map", "files"]].concat(), 2, "write it as JOB=SERVICE"),
+    ] {
+        let output = workspace.expect(code, arguments);
+        assert!(output.stderr.contains(told), "{arguments:?}: {output:?}");
+    }
+}
