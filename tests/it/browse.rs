@@ -119,8 +119,8 @@ fn srvctl_browses_too_and_says_what_is_broken() {
     named.nsupdate(
         r#"update delete office.internal.local.
 update add _jenkins._tcp.internal.local. 300 PTR Gone._jenkins._tcp.internal.local.
-update delete Jenkins\ on\ centos9-vm._jenkins._tcp.internal.local. TXT
-update add Jenkins\ on\ centos9-vm._jenkins._tcp.internal.local. 300 TXT "a=1" "=b" "A=2""#,
+update delete Jenkins\032on\032centos9-vm._jenkins._tcp.internal.local. TXT
+update add Jenkins\032on\032centos9-vm._jenkins._tcp.internal.local. 300 TXT "a=1" "=b" "A=2""#,
     );
     let broken = workspace.expect(3, &["browse", "jenkins", &server]);
     for said in [
