@@ -357,6 +357,19 @@ proptest! {
 }
 
 #[test]
+fn who_is_withdrawn_goes_as_a_whole_and_comes_back_so() {
+    let good = service(&[(1, 2), (2, 4)], true, None);
+    let live = converge(zone(&[]), Some(Arc::clone(&good)), 100, assert_whole).live().clone();
+    let mut withdrawn = Service::clone(&good);
+    withdrawn.instances[0].withdrawn = true;
+    let without = converge(live.clone(), Some(Arc::new(withdrawn)), 1, assert_whole);
+    let instance = name(r"Host\ 1\.\ of\ all._jenkins._tcp");
+    assert!(without.is_in_sync() && without.live().at(&instance).is_none());
+    let again = converge(without.live().clone(), Some(good), 1, assert_whole);
+    assert_eq!(again.live().at(&instance), live.at(&instance));
+}
+
+#[test]
 fn a_service_that_is_spread_is_not_browsed() {
     let spread = Service { shards: Shards::Fixed(2), ..Service::clone(&service(&[(1, 2)], true, None)) };
     assert_eq!(Browsed::of(&spread, 300), Browsed::default());
