@@ -12,7 +12,8 @@
 //!    and gives a [`model::Zone`]; once as a whole, and then what has changed in it. NOTIFYs tell when.
 //! 4. [`reconcile::Reconciler`] keeps the difference between the two, restricted to what our markers in the zone say
 //!    is ours: a change on either side is a look at the names that it touches. A service too large for one name is
-//!    spread over several there, each instance staying where the zone has it. What is to do is made of
+//!    spread over several there, each instance staying where the zone has it; one that can be browsed has names of its own
+//!    for each instance ([`model::browse`]), and what belongs to one of them goes together. What is to do is made of
 //!    [`model::Change`]s, grouped by owner name with the prerequisites that guard them.
 //! 5. [`protocol::update`] packs them into messages by bytes; [`dns`] signs, sends and verifies the answers.
 //! 6. The zone is read back: NOERROR is not success. [`daemon::cycle`] is this whole way, and `plan`, `apply`
@@ -22,8 +23,11 @@
 //!
 //! What DNS cannot say of it, Prometheus is told over HTTP and in files: [`reconcile::discovery`] has the labels, and who
 //! stays listed as long as it is not certain that they went on purpose.
+//!
 //! Services of other tools come in at step 1: [`sources::migration`] reads their files, [`reconcile::migration`] says what
 //! they mean here, and [`sources::write`] makes service files of that.
+//! What Prometheus scrapes today and what it would have from DNS are brought together by [`daemon::comparison`] and
+//! compared by [`reconcile::parity`].
 //!
 //! [`daemon::doctor`] goes this way with names of its own, and [`reconcile::doctor`] says what is wrong on it.
 //!
@@ -40,7 +44,7 @@
 //! |---|---|
 //! | [`model`] | the nouns: names, records, RRsets, zone, change, service, marker, status |
 //! | [`protocol`] | what the RFCs and the consumers' code say: messages, TSIG, transfers, NOTIFY, updates, the lookup |
-//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts, scrape configuration, what foreign files mean |
+//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts, scrape configuration, what foreign files mean, whether DNS has what is scraped today |
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
 //! | [`sources`] | service files: reading, checking, watching, keeping the last good content, writing; and the files of other tools |
 //! | [`probes`] | health checks over the wire: when each is made, and what came of it |
