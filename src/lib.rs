@@ -24,6 +24,11 @@
 //! What DNS cannot say of it, Prometheus is told over HTTP and in files: [`reconcile::discovery`] has the labels, and who
 //! stays listed as long as it is not certain that they went on purpose.
 //!
+//! Services of other tools come in at step 1: [`sources::migration`] reads their files, [`reconcile::migration`] says what
+//! they mean here, and [`sources::write`] makes service files of that.
+//! What Prometheus scrapes today and what it would have from DNS are brought together by [`daemon::comparison`] and
+//! compared by [`reconcile::parity`].
+//!
 //! [`daemon::doctor`] goes this way with names of its own, and [`reconcile::doctor`] says what is wrong on it.
 //!
 //! # The rooms
@@ -39,9 +44,9 @@
 //! |---|---|
 //! | [`model`] | the nouns: names, records, RRsets, zone, change, service, marker, status |
 //! | [`protocol`] | what the RFCs and the consumers' code say: messages, TSIG, transfers, NOTIFY, updates, the lookup |
-//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts, scrape configuration |
+//! | [`reconcile`] | our policy: desired set, shards, plan, what a person has to accept, takeovers, what to set aside, verdicts, scrape configuration, what foreign files mean, whether DNS has what is scraped today |
 //! | [`dns`] | sockets to name servers, and the only place that knows the DNS library |
-//! | [`sources`] | service files: reading, checking, watching, keeping the last good content |
+//! | [`sources`] | service files: reading, checking, watching, keeping the last good content, writing; and the files of other tools |
 //! | [`probes`] | health checks over the wire: when each is made, and what came of it |
 //! | [`store`] | registrations, and what is known of health, on the disk; files that others read |
 //! | [`api`] | HTTP, both ends: who asks, what they may ask, and how they are answered |

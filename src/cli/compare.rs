@@ -227,6 +227,11 @@ fn show_view(paint: Paint, job: &JobParity, view: &View) {
         output::line(paint.doubtful(format_args!("  {}: unknown: {error}", view.server)));
         return;
     }
+    if job.counterpart.is_none() {
+        let found = format!("  {}: {} found", view.server, targets(view.targets));
+        output::line(if view.targets == 0 { paint.doubtful(found) } else { found });
+        return;
+    }
     let own = job.targets - view.missing.len();
     let counted = format!("  {}: {own} of {} found", view.server, targets(job.targets));
     output::line(if view.outcome == Outcome::Match { counted } else { paint.bad(counted) });

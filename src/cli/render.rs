@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use super::exit::Exit;
 use super::load::{self, Loaded};
 use super::{output, verify};
+use crate::config::Config;
 use crate::daemon::names;
 use crate::model::{Name, Service};
 use crate::reconcile::render::{self, Consumer, Document, Request, Scraped, Via};
@@ -29,7 +30,8 @@ pub struct RenderArgs {
     /// [default: dns; for telegraf, http]
     #[arg(long, value_name = "WAY", value_enum)]
     pub via: Option<Way>,
-    /// Where srvctl's discovery listens, `http://dns1:5303`; with it, targets come over HTTP
+    /// Where srvctl's discovery listens, `http://dns1:5303`; with it, targets come over HTTP [default: `listen` in
+    /// `[discovery]`]
     #[arg(long, value_name = "URL", value_parser = url)]
     pub url: Option<String>,
     /// The files that srvctl writes, with `{service}` for the name of the service; with it, targets come from them
@@ -44,6 +46,9 @@ pub struct RenderArgs {
     /// The receiver that metrics are forwarded to (alloy) [default: `prometheus.remote_write.default.receiver`]
     #[arg(long, value_name = "RECEIVER", value_parser = receiver, conflicts_with = "remote_write")]
     pub forward_to: Option<String>,
+    /// End the names of jobs with this: while the static jobs are still there, Prometheus refuses the same names
+    #[arg(long, value_name = "SUFFIX", allow_hyphen_values = true)]
+    pub job_suffix: Option<String>,
     /// Print only the list of scrape jobs, to be pasted; also what vmagent's `scrape_config_files` has
     #[arg(long)]
     pub fragment: bool,
@@ -82,16 +87,16 @@ fn receiver(text: &str) -> Result<String, String> {
 }
 
 pub(super) async fn run(flag: Option<PathBuf>, args: &RenderArgs) -> Exit {
-    let via = match via(args).and_then(|via| fitting(args).map(|()| via)) {
+    let loaded = match load::all_or_show(flag) {
+        Ok(loaded) => loaded,
+        Err(exit) => return exit,
+    };
+    let via = match fitting(args).and_then(|()| via(args, &loaded.config)) {
         Ok(via) => via,
         Err(problem) => {
             output::error(problem);
             return Exit::Usage;
         }
-    };
-    let loaded = match load::all_or_show(flag) {
-        Ok(loaded) => loaded,
-        Err(exit) => return exit,
     };
     let services = match chosen(&loaded, args) {
         Ok(services) => services,
@@ -118,6 +123,7 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &RenderArgs) -> Exit {
         refresh: args.refresh_interval,
         remote_write: args.remote_write.clone(),
         forward_to: args.forward_to.clone(),
+        job_suffix: args.job_suffix.clone(),
         fragment: args.fragment,
         command: command(args),
     };
@@ -134,7 +140,7 @@ pub(super) async fn run(flag: Option<PathBuf>, args: &RenderArgs) -> Exit {
 }
 
 /// How the targets get there, or why they cannot.
-fn via(args: &RenderArgs) -> Result<Via, String> {
+fn via(args: &RenderArgs, config: &Config) -> Result<Via, String> {
     let consumer = args.consumer;
     let usual = match (&args.url, &args.path) {
         (Some(_), _) => Way::Http,
@@ -155,9 +161,10 @@ fn via(args: &RenderArgs) -> Result<Via, String> {
         }
         Way::Dns => Ok(Via::Dns),
         Way::Http => {
-            let url = args.url.clone();
-            let missing = || "where does srvctl's discovery listen? Say `--url http://HOST:PORT`".to_owned();
-            Ok(Via::Http { url: url.ok_or_else(missing)? })
+            let url = args.url.clone().or_else(|| discovery(config));
+            let missing = "where does srvctl's discovery listen? Say `--url http://HOST:PORT`, or an address that others know \
+                           as `listen` in `[discovery]`";
+            Ok(Via::Http { url: url.ok_or(missing)? })
         }
         Way::File => {
             let path = args.path.clone();
@@ -165,6 +172,12 @@ fn via(args: &RenderArgs) -> Result<Via, String> {
             Ok(Via::File { path: path.ok_or_else(missing)? })
         }
     }
+}
+
+/// Where the discovery of this configuration listens; unless that is everywhere, which is no address.
+fn discovery(config: &Config) -> Option<String> {
+    let listen = config.discovery.as_ref()?.listen?;
+    (!listen.ip().is_unspecified()).then(|| format!("http://{listen}"))
 }
 
 /// Whether the other options mean anything to this consumer.
@@ -175,6 +188,7 @@ fn fitting(args: &RenderArgs) -> Result<(), String> {
         () if args.fragment && !consumer.has_scrape_configs() => refused("--fragment"),
         () if args.remote_write.is_some() && !consumer.writes_on() => refused("--remote-write"),
         () if args.forward_to.is_some() && consumer != Consumer::Alloy => refused("--forward-to"),
+        () if args.job_suffix.is_some() && consumer == Consumer::Thanos => refused("--job-suffix"),
         () => Ok(()),
     }
 }
@@ -227,6 +241,7 @@ fn command(args: &RenderArgs) -> String {
         ("--forward-to", &args.forward_to),
     ];
     words.extend(options.into_iter().filter_map(|(option, value)| Some(format!("{option} {}", value.as_ref()?))));
+    words.extend(args.job_suffix.as_ref().map(|suffix| format!("--job-suffix={suffix}")));
     words.extend(args.fragment.then(|| "--fragment".to_owned()));
     words.join(" ")
 }

@@ -1,5 +1,6 @@
 //! Lengths of time as people write them in configuration: `500ms`, `30s`, `10m`, `1h30m`.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// Units from the longest, with their milliseconds.
@@ -38,7 +39,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
     let mut text = String::new();
     for (unit, each) in UNITS {
         if rest >= each {
-            text.push_str(&format!("{}{unit}", rest / each));
+            let _ = write!(text, "{}{unit}", rest / each);
             rest %= each;
         }
     }

@@ -37,6 +37,7 @@ mod lookup_wire;
 mod maintenance;
 mod meanwhile;
 mod metrics;
+mod migration;
 mod mirror;
 mod notify;
 mod originals;

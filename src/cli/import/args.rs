@@ -35,12 +35,12 @@ pub struct ImportArgs {
 /// Where service files can come from.
 #[derive(Debug, Subcommand)]
 pub enum From {
-    /// The jobs of a prometheus.yml: targets of static_configs and of the files of file_sd_configs
+    /// The jobs of a prometheus.yml: targets of `static_configs` and of the files of `file_sd_configs`
     ///
     /// A job becomes a service. Labels that all of its targets have become metadata of the service, which is published as
     /// TXT; labels in which they differ become metadata of each instance.
     Prometheus(PrometheusArgs),
-    /// Files of targets, as file_sd_configs reads them
+    /// Files of targets, as `file_sd_configs` reads them
     FileSd(FileSdArgs),
     /// What `ansible-inventory --list` prints
     ///
@@ -173,7 +173,8 @@ pub struct InventoryArgs {
     /// A variable that becomes metadata in services of --group, `team` or `team=team_name`; may be given several times
     #[arg(long = "metadata", value_name = "KEY[=VARIABLE]", requires = "groups")]
     pub metadata: Vec<String>,
-    /// TOML file with `[[rule]]` tables: group, service, port or port_variable, host_variable, address_variable, metadata
+    /// TOML file with `[[rule]]` tables: `group`, `service`, `port` or `port_variable`, `host_variable`, `address_variable`,
+    /// `metadata`
     #[arg(long, value_name = "FILE")]
     pub rules: Option<PathBuf>,
     /// Leave addresses out (`ansible_host`): somebody else publishes them

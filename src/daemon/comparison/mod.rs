@@ -8,10 +8,10 @@ use std::path::Path;
 
 use crate::api::Prometheus;
 use crate::config::Config;
-use crate::model::prometheus::Configuration;
-use crate::model::{Catalogue, Diagnostic, Service};
-use crate::reconcile::Desired;
+use crate::model::prometheus::{Configuration, Job};
+use crate::model::{Catalogue, Diagnostic, Name, Service};
 use crate::reconcile::parity::{self, JobParity, Map, Outcome, Side, Today, World, told};
+use crate::reconcile::{Desired, render};
 use crate::sources;
 
 use super::names;
@@ -145,12 +145,29 @@ async fn sides(
         let keys = parity::services_in_question(todays, &sides, catalogue, request.map);
         let services: Vec<&Service> = keys.iter().filter_map(|key| catalogue.get(key)).map(AsRef::as_ref).collect();
         let lists = names::list(config, desired, &services).await;
-        sides.extend(
-            services
-                .iter()
-                .zip(lists)
-                .map(|(service, names)| Side::of_service(service, names.map_err(|error| error.to_string()))),
-        );
+        let rendered = services.iter().zip(lists).map(|(service, names)| {
+            let names = names.map_err(|error| error.to_string());
+            Side::of_service(service, names.and_then(|names| rendered(service, names)))
+        });
+        sides.extend(rendered);
     }
     looking::through(ours.map(|ours| ours.config), request.servers, sides).await
+}
+
+/// The job that `srvctl render prometheus` writes for a service, read back.
+fn rendered(service: &Service, names: Vec<Name>) -> Result<Job, String> {
+    let request = render::Request {
+        consumer: render::Consumer::Prometheus,
+        via: render::Via::Dns,
+        refresh: None,
+        remote_write: None,
+        forward_to: None,
+        job_suffix: None,
+        fragment: false,
+        command: String::new(),
+    };
+    let scraped = render::Scraped { service, names, ttl: 0 };
+    let text = render::render(&[scraped], &request).text;
+    let mut configuration = sources::prometheus::parse("rendered", &text).map_err(|problem| told(&problem))?;
+    configuration.jobs.pop().ok_or_else(|| "it is rendered to no job".to_owned())
 }

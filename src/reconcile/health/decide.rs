@@ -59,7 +59,7 @@ impl Grounds {
     }
 
     /// Of an instance that was to count as failing from the start, and never passed: others have to pass, and that is all.
-    pub(super) const INITIAL: Self = Self { sure_at: 0, failed_from: u64::MAX, is_near: false };
+    pub(super) const INITIAL: Self = Self { sure_at: 0, failed_from: u64::MAX, is_near: true };
 }
 
 /// What becomes of one instance.

@@ -1,6 +1,7 @@
 //! Services in the making: instances come one by one, and what all of them agree on becomes the service's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
@@ -32,7 +33,7 @@ pub struct Migrated {
 /// Services in the making.
 pub(super) struct Drafts<'t> {
     terms: &'t Terms,
-    drafts: BTreeMap<ServiceKey, Draft>,
+    services: BTreeMap<ServiceKey, Draft>,
     remarks: Vec<Remark>,
 }
 
@@ -51,7 +52,7 @@ struct Draft {
 
 impl<'t> Drafts<'t> {
     pub(super) fn new(terms: &'t Terms) -> Self {
-        Self { terms, drafts: BTreeMap::new(), remarks: Vec::new() }
+        Self { terms, services: BTreeMap::new(), remarks: Vec::new() }
     }
 
     pub(super) fn terms(&self) -> &'t Terms {
@@ -67,7 +68,7 @@ impl<'t> Drafts<'t> {
     pub(super) fn named(&mut self, source: &Source, subject: &str, called: &str) -> Option<ServiceKey> {
         match self.terms.service(called) {
             Ok((key, guess)) => {
-                if let Some(guess) = guess.filter(|_| !self.drafts.contains_key(&key)) {
+                if let Some(guess) = guess.filter(|_| !self.services.contains_key(&key)) {
                     self.say(
                         Remark::new(Fate::Guessed, source, subject, guess)
                             .of(&key)
@@ -85,7 +86,7 @@ impl<'t> Drafts<'t> {
 
     /// Begins a service, or goes on with it. `from` tells where this part of it comes from.
     pub(super) fn open(&mut self, key: &ServiceKey, source: &Source, from: impl Into<String>) {
-        let draft = self.drafts.entry(key.clone()).or_insert_with(|| Draft {
+        let draft = self.services.entry(key.clone()).or_insert_with(|| Draft {
             source: source.clone(),
             from: Vec::new(),
             ttl: None,
@@ -101,17 +102,23 @@ impl<'t> Drafts<'t> {
         }
     }
 
-    /// The host of an instance, and whether it is there already is for [`offer`](Self::offer). A remark when there is none.
+    /// The host of an instance; a remark when there is none. That it was said without a domain is one too.
     pub(super) fn locate(&mut self, source: &Source, key: &ServiceKey, text: &str) -> Option<Located> {
+        let located = self.locate_in_zone(source, key, text)?;
+        if located.is_short
+            && let Some(draft) = self.services.get_mut(key)
+        {
+            draft.short.insert(text.to_owned());
+        }
+        Some(located)
+    }
+
+    /// The same where hosts without a domain are in the zone by agreement.
+    pub(super) fn locate_in_zone(&mut self, source: &Source, key: &ServiceKey, text: &str) -> Option<Located> {
         match self.terms.locate(text) {
             Ok(located) => {
                 if let Some(guess) = &located.guess {
                     self.say(Remark::new(Fate::Guessed, source, text, guess.clone()).of(key));
-                }
-                if located.is_short
-                    && let Some(draft) = self.drafts.get_mut(key)
-                {
-                    draft.short.insert(text.to_owned());
                 }
                 Some(located)
             }
@@ -152,7 +159,7 @@ impl<'t> Drafts<'t> {
 
     /// One more instance. What is there already is not changed by it.
     pub(super) fn offer(&mut self, source: &Source, key: &ServiceKey, instance: Instance) {
-        let Some(draft) = self.drafts.get_mut(key) else { return };
+        let Some(draft) = self.services.get_mut(key) else { return };
         let subject = format!("{}:{}", instance.host.without_final_dot(), instance.port);
         let slot = (instance.host.clone(), instance.port);
         if let Some(first) = draft.instances.get(&slot) {
@@ -177,32 +184,32 @@ impl<'t> Drafts<'t> {
 
     /// What is known of the service as a whole.
     pub(super) fn describe(&mut self, key: &ServiceKey, metadata: BTreeMap<String, String>) {
-        if let Some(draft) = self.drafts.get_mut(key) {
+        if let Some(draft) = self.services.get_mut(key) {
             draft.metadata.extend(metadata);
         }
     }
 
     pub(super) fn set_ttl(&mut self, key: &ServiceKey, ttl: u32) {
-        if let Some(draft) = self.drafts.get_mut(key) {
+        if let Some(draft) = self.services.get_mut(key) {
             draft.ttl = Some(ttl);
         }
     }
 
     pub(super) fn set_shards(&mut self, key: &ServiceKey, shards: Shards) {
-        if let Some(draft) = self.drafts.get_mut(key) {
+        if let Some(draft) = self.services.get_mut(key) {
             draft.shards = shards;
         }
     }
 
     /// How it is scraped, when that is settled: there are instances already.
     pub(super) fn scraped(&self, key: &ServiceKey) -> Option<Arc<Scrape>> {
-        let draft = self.drafts.get(key).filter(|draft| !draft.instances.is_empty())?;
+        let draft = self.services.get(key).filter(|draft| !draft.instances.is_empty())?;
         Some(draft.scrape.clone().unwrap_or_default())
     }
 
     /// Says how it is scraped; what says nothing is none.
     pub(super) fn scrape(&mut self, key: &ServiceKey, scrape: Scrape) {
-        if let Some(draft) = self.drafts.get_mut(key) {
+        if let Some(draft) = self.services.get_mut(key) {
             draft.scrape = (scrape != Scrape::default()).then(|| Arc::new(scrape));
         }
     }
@@ -210,7 +217,7 @@ impl<'t> Drafts<'t> {
     /// The services, without those for which no instance came.
     pub(super) fn finish(mut self) -> Outcome {
         let mut services = Vec::new();
-        for (key, draft) in std::mem::take(&mut self.drafts) {
+        for (key, draft) in std::mem::take(&mut self.services) {
             if !draft.instances.is_empty() {
                 services.push(self.settle(key, draft));
             }
@@ -257,7 +264,7 @@ fn told(key: &ServiceKey, instances: &[Instance]) -> String {
     let differing: BTreeSet<_> = instances.iter().flat_map(|instance| instance.metadata.keys()).collect();
     if !differing.is_empty() {
         let names = differing.into_iter().map(String::as_str).collect::<Vec<_>>().join("`, `");
-        told += &format!("; `{names}` differs among them and is metadata of each, which DNS does not show");
+        let _ = write!(told, "; `{names}` differs among them and is metadata of each, which DNS does not show");
     }
     told
 }

@@ -100,6 +100,7 @@ pub struct Remark {
     pub service: Option<ServiceKey>,
 }
 
+#[expect(clippy::ref_option, reason = "as serde calls it")]
 fn shown<S: serde::Serializer>(key: &Option<ServiceKey>, serializer: S) -> Result<S::Ok, S::Error> {
     match key {
         Some(key) => serializer.collect_str(key),

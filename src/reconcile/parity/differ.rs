@@ -177,6 +177,12 @@ fn unknown(server: String, error: &str) -> View {
 
 type Targets<'t> = BTreeMap<Endpoint, &'t Scraped>;
 
+/// What Prometheus itself has.
+pub(super) fn discovered(targets: &[Scraped]) -> View {
+    let targets = by_endpoint(targets).len();
+    View { outcome: Outcome::Match, targets, error: None, ..unknown(PROMETHEUS.to_owned(), "") }
+}
+
 /// What is missing and what is too much; `pairs` learns what is the same in other words.
 fn difference(
     server: String,
@@ -274,10 +280,8 @@ fn jobs(both: &[Both<'_>], sides: &[(&Side, &Gathered)]) -> Option<String> {
         .map(|(today, dns)| (today.labels.get(JOB), dns.labels.get(JOB)))
         .find_map(|(before, after)| Some((before?, after?)).filter(|(before, after)| before != after))?;
     let way_out = match sides {
-        [(side, _)] if side.service.is_some() => {
-            format!(": `job_name = \"{before}\"` in its [service.scrape] keeps it")
-        }
-        _ => format!(": when the job `{before}` is gone, call it so, or relabel"),
+        [(side, _)] if side.service.is_some() => format!("`job_name = \"{before}\"` in its [service.scrape] keeps it"),
+        _ => "call the job so when the old one goes".to_owned(),
     };
-    Some(format!("its series get job=\"{after}\" in place of job=\"{before}\"{way_out}"))
+    Some(format!("its series get job=\"{after}\" in place of job=\"{before}\": {way_out}"))
 }

@@ -144,12 +144,12 @@ fn choose(today: &Today<'_>, sides: &[Side], gathered: &[differ::Gathered], worl
     }
     let own = sides.iter().position(|side| side.service.is_none() && side.job.name == today.job.name);
     let jobs = || sides.iter().zip(gathered).enumerate().filter(|(_, (side, _))| side.service.is_none());
-    own.map(|index| of_job(index, "it has `dns_sd_configs` itself".to_owned()))
+    own.map(|index| of_job(index, "the job has `dns_sd_configs` itself".to_owned()))
         .or_else(|| pair::by_name(&today.job.name, world.catalogue, world.map).map(of))
         .or_else(|| {
             let jobs = jobs().map(|(index, (_, gathered))| (index, &gathered.endpoints));
             let (index, count) = pair::most_in_common(today, jobs)?;
-            Some(of_job(index, format!("it finds {}", pair::share(count, today))))
+            Some(of_job(index, format!("its names give {}", pair::share(count, today))))
         })
         .or_else(|| pair::by_instances(today, world.catalogue).map(of))
 }
@@ -189,5 +189,6 @@ fn alone(today: &Today<'_>) -> JobParity {
         _ if !today.unasked.is_empty() || today.job.dns_sd.is_empty() => Outcome::NotCompared,
         _ => Outcome::FromDns,
     };
-    JobParity { outcome, ..differ::empty(today) }
+    let views = today.from_dns.iter().map(|targets| differ::discovered(targets)).collect();
+    JobParity { outcome, views, ..differ::empty(today) }
 }

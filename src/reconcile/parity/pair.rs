@@ -22,16 +22,16 @@ pub(super) struct Pairing {
 /// What a person said, or what names say.
 pub(super) fn by_name(job: &str, catalogue: &Catalogue, map: &Map) -> Option<Pairing> {
     if let Some(services) = map.get(job) {
-        return Some(Pairing { services: services.clone(), reason: "--map says so".to_owned() });
+        return Some(Pairing { services: services.clone(), reason: "so says --map".to_owned() });
     }
     let with = |is: &dyn Fn(&crate::model::Service) -> bool, reason: &str| {
         let services: Vec<_> =
             catalogue.values().filter(|service| is(service)).map(|service| service.key.clone()).collect();
         (!services.is_empty()).then(|| Pairing { services, reason: reason.to_owned() })
     };
-    with(&|service| service.scrape.is_some() && job_name(service) == job, "its `job_name` is that of the job")
-        .or_else(|| with(&|service| job_name(service) == job, "it is called like the job"))
-        .or_else(|| with(&|service| folded(&service.key.name) == folded(job), "it is called like the job"))
+    with(&|service| service.scrape.is_some() && job_name(service) == job, "the service's `job_name` is that of the job")
+        .or_else(|| with(&|service| job_name(service) == job, "the service is called like the job"))
+        .or_else(|| with(&|service| folded(&service.key.name) == folded(job), "the service is called like the job"))
 }
 
 /// Names in which `_` and `-`, upper and lower case, are the same.
@@ -59,7 +59,7 @@ pub(super) fn by_instances(today: &Today<'_>, catalogue: &Catalogue) -> Option<P
         .collect();
     let (index, count) = most_in_common(today, offered.iter().enumerate())?;
     let key = catalogue.keys().nth(index)?.clone();
-    Some(Pairing { services: vec![key], reason: format!("it offers {}", share(count, today)) })
+    Some(Pairing { services: vec![key], reason: format!("the service offers {}", share(count, today)) })
 }
 
 /// "2 of its 3 targets".

@@ -1,13 +1,7 @@
 //! The jobs that take targets from DNS: those that Prometheus has, and those that a service would be rendered to.
 
-use std::collections::BTreeMap;
-
-use crate::model::prometheus::{DnsSd, Job, Relabel, RelabelAction};
+use crate::model::prometheus::Job;
 use crate::model::{Instance, Name, RecordType, Service, ServiceKey, shard_of};
-use crate::protocol::lookup::ADDRESS_LABEL;
-
-use super::relabel::Labels;
-use super::scraped::{INSTANCE, JOB};
 
 /// One job that takes targets from DNS.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,19 +27,12 @@ impl Side {
         Self { job, service: None, error: None, servers: Vec::new(), lost: Vec::new() }
     }
 
-    /// What a service would be rendered to.
-    pub fn of_service(service: &Service, names: Result<Vec<Name>, String>) -> Self {
-        let scrape = service.scrape.as_deref();
-        let name = job_name(service).to_owned();
-        let (names, error) = match names {
-            Ok(names) => (names.iter().map(ToString::to_string).collect(), None),
-            Err(error) => (Vec::new(), Some(error)),
+    /// What a service would be rendered to; or why that is not known.
+    pub fn of_service(service: &Service, rendered: Result<Job, String>) -> Self {
+        let (job, error) = match rendered {
+            Ok(job) => (job, None),
+            Err(error) => (Job::new(job_name(service).to_owned(), service.place.clone()), Some(error)),
         };
-        let mut job = Job::new(name.clone(), service.place.clone());
-        job.scrape = scrape.cloned().unwrap_or_default();
-        job.scrape.job_name = Some(name);
-        job.dns_sd = vec![DnsSd { names, record_type: RecordType::SRV, port: None }];
-        job.relabel = restoring(service);
         Self { service: Some(service.key.clone()), error, ..Self::of_job(job) }
     }
 
@@ -72,44 +59,7 @@ pub(super) fn job_name(service: &Service) -> &str {
     said.unwrap_or(&service.key.name)
 }
 
-/// Metadata as labels again, first of the service, and then of its instances.
-fn restoring(service: &Service) -> Vec<Relabel> {
-    let set = |label: String, value: &str| Relabel {
-        target_label: label,
-        replacement: value.replace('$', "$$"),
-        action: RelabelAction::Replace,
-        ..Relabel::default()
-    };
-    let mut rules: Vec<_> = labels(&service.metadata).into_iter().map(|(label, value)| set(label, &value)).collect();
-    for instance in &service.instances {
-        rules.extend(labels(&instance.metadata).into_iter().map(|(label, value)| Relabel {
-            source_labels: vec![ADDRESS_LABEL.to_owned()],
-            regex: format!("(?i:{})", regex::escape(&address(instance))),
-            ..set(label, &value)
-        }));
-    }
-    rules
-}
-
 /// `host:port`, as it is discovered.
 pub(super) fn address(instance: &Instance) -> String {
     format!("{}:{}", instance.host.without_final_dot(), instance.port)
-}
-
-/// What metadata is called as labels: a key that is one already comes before one that is made one.
-fn labels(metadata: &BTreeMap<String, String>) -> Labels {
-    let (fine, other): (Vec<_>, Vec<_>) = metadata.iter().partition(|(key, _)| label(key) == **key);
-    let mut labels = Labels::new();
-    for (key, value) in fine.into_iter().chain(other) {
-        let label = label(key);
-        if !label.starts_with("__") && label != JOB && label != INSTANCE {
-            labels.entry(label).or_insert_with(|| value.clone());
-        }
-    }
-    labels
-}
-
-fn label(key: &str) -> String {
-    let label: String = key.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' }).collect();
-    if label.starts_with(|first: char| first.is_ascii_digit()) { format!("_{label}") } else { label }
 }

@@ -5,6 +5,7 @@ use crate::model::prometheus::Configuration;
 use crate::model::{Instance, Name, Place, Rdata, RecordType, Server, Service, ServiceKey, Srv};
 use crate::protocol::lookup::{Answer, Consumer, Emptiness, Reply, Transport, Unknown, Via};
 use crate::protocol::wire::{CLASS_IN, Header, Message, RawRecord};
+use crate::reconcile::render;
 use crate::sources;
 
 use super::*;
@@ -65,6 +66,22 @@ fn records(question: &Question, targets: &[&str]) -> Verdict {
 /// What is in DNS: a name without its final dot, and its targets.
 type Dns<'d> = [(&'d str, &'d [&'d str])];
 
+fn rendered(service: &Service, own: Name) -> Job {
+    let request = render::Request {
+        consumer: render::Consumer::Prometheus,
+        via: render::Via::Dns,
+        refresh: None,
+        remote_write: None,
+        forward_to: None,
+        job_suffix: None,
+        fragment: false,
+        command: String::new(),
+    };
+    let scraped = render::Scraped { service, names: vec![own], ttl: 300 };
+    let text = render::render(&[scraped], &request).text;
+    sources::prometheus::parse("rendered", &text).unwrap().jobs.remove(0)
+}
+
 /// Compares everything in a configuration, as the daemon does.
 fn compared(text: &str, catalogue: &Catalogue, map: &Map, dns: &Dns<'_>) -> Vec<JobParity> {
     let configuration: Configuration = sources::prometheus::parse("prometheus.yml", text).unwrap();
@@ -73,7 +90,7 @@ fn compared(text: &str, catalogue: &Catalogue, map: &Map, dns: &Dns<'_>) -> Vec<
     let mut sides: Vec<_> = jobs.cloned().map(Side::of_job).collect();
     for key in services_in_question(&todays, &sides, catalogue, map) {
         let own = key.owner_name().unwrap();
-        sides.push(Side::of_service(&catalogue[&key], Ok(vec![own])));
+        sides.push(Side::of_service(&catalogue[&key], Ok(rendered(&catalogue[&key], own))));
     }
     let mut answers = BTreeMap::new();
     for side in &mut sides {
@@ -116,16 +133,20 @@ fn a_job_finds_what_it_corresponds_to_and_says_why() {
         (parity.outcome, counterpart.unwrap_or_default())
     };
     for (jobs, service, reason) in [
-        (job("web", "x:1"), "_web._tcp.internal.local.", "it is called like the job"),
-        (job("Node_Exporter", "x:1"), "_node-exporter._tcp.internal.local.", "it is called like the job"),
-        (job("custom", "x:1"), "_other._tcp.internal.local.", "its `job_name` is that of the job"),
-        (job("any", "'a.internal.local:5'") + sd, "by-dns", "it finds its only target"),
-        (job("any", "'a.internal.local:5', 'c:1'") + sd, "by-dns", "it finds 1 of its 2 targets"),
-        (job("any", "'vm1.internal.local:9100'"), "_node-exporter._tcp.internal.local.", "it offers its only target"),
+        (job("web", "x:1"), "_web._tcp.internal.local.", "the service is called like the job"),
+        (job("Node_Exporter", "x:1"), "_node-exporter._tcp.internal.local.", "the service is called like the job"),
+        (job("custom", "x:1"), "_other._tcp.internal.local.", "the service's `job_name` is that of the job"),
+        (job("any", "'a.internal.local:5'") + sd, "by-dns", "its names give its only target"),
+        (job("any", "'a.internal.local:5', 'c:1'") + sd, "by-dns", "its names give 1 of its 2 targets"),
+        (
+            job("any", "'vm1.internal.local:9100'"),
+            "_node-exporter._tcp.internal.local.",
+            "the service offers its only target",
+        ),
         (
             job("web", "x:1") + "    dns_sd_configs: [{ names: [_db._tcp.example] }]\n",
             "web",
-            "it has `dns_sd_configs` itself",
+            "the job has `dns_sd_configs` itself",
         ),
     ] {
         let (outcome, counterpart) = of(&format!("{own}{jobs}"));
@@ -144,7 +165,7 @@ fn a_job_finds_what_it_corresponds_to_and_says_why() {
     assert_eq!(counterpart.0, "_web._tcp.internal.local.web-dns");
     let map = [("any".to_owned(), vec![ours.keys().next().unwrap().clone()])].into();
     let mapped = compared(&format!("{own}{}", job("any", "x:1")), &ours, &map, &[]).remove(0);
-    assert_eq!(mapped.counterpart.unwrap().reason, "--map says so");
+    assert_eq!(mapped.counterpart.unwrap().reason, "so says --map");
 }
 
 #[test]
@@ -230,8 +251,7 @@ scrape_configs:
         format!("  - job_name: web-dns\n    dns_sd_configs: [{{ names: [{WEB}.] }}]\n    relabel_configs: {rules}\n");
     let parity = one(&(text.to_owned() + &sd), &Catalogue::new(), dns);
     assert_eq!((told(&parity), parity.outcome), (vec![], Outcome::Match));
-    let note =
-        "its series get job=\"web-dns\" in place of job=\"web\": when the job `web` is gone, call it so, or relabel";
+    let note = "its series get job=\"web-dns\" in place of job=\"web\": call the job so when the old one goes";
     assert_eq!(parity.notes, [note]);
 }
 

@@ -49,13 +49,13 @@ pub(super) fn jobs(services: &[Scraped<'_>], request: &Request) -> (Vec<Job>, Ve
     let mut warnings = Vec::new();
     let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
     for scraped in services {
-        *wanted.entry(wanted_name(scraped.service)).or_default() += 1;
+        *wanted.entry(wanted_name(scraped.service, request)).or_default() += 1;
     }
     let mut taken: BTreeSet<String> =
         wanted.iter().filter(|(_, times)| **times == 1).map(|(name, _)| name.clone()).collect();
     let mut jobs: Vec<Job> = Vec::new();
     for scraped in services {
-        let label = wanted_name(scraped.service);
+        let label = wanted_name(scraped.service, request);
         let mut name = label.clone();
         if wanted[&label] > 1 {
             name = format!("{label}/{}", scraped.service.key.to_string().trim_end_matches('.'));
@@ -71,16 +71,16 @@ pub(super) fn jobs(services: &[Scraped<'_>], request: &Request) -> (Vec<Job>, Ve
 }
 
 /// The label `job` that a service's targets shall have.
-fn wanted_name(service: &Service) -> String {
+fn wanted_name(service: &Service, request: &Request) -> String {
     let said = service.scrape.as_ref().and_then(|scrape| scrape.job_name.clone());
-    said.unwrap_or_else(|| service.key.name.clone())
+    said.unwrap_or_else(|| service.key.name.clone()) + request.job_suffix.as_deref().unwrap_or_default()
 }
 
 fn job(scraped: &Scraped<'_>, request: &Request, (name, label): (String, String), warnings: &mut Vec<String>) -> Job {
     let service = scraped.service;
     let discovery = discovery(scraped, request);
     let mut about = vec![headline(scraped, &discovery)];
-    let scrape = scrape(service, &mut about, warnings);
+    let scrape = scrape(service, request.consumer, &mut about, warnings);
     let labels = match &discovery {
         Discovery::Dns { .. } => Labels::of_instances(service),
         _ if request.consumer == Consumer::Telegraf => Labels::of_service(service),
@@ -118,9 +118,10 @@ fn discovery(scraped: &Scraped<'_>, request: &Request) -> Discovery {
     }
 }
 
-/// Where srvctl's discovery lists a service.
+/// Where srvctl's discovery lists those of a service whom DNS has too: what is withdrawn from there is not scraped here.
 fn sd_url(base: &str, key: &ServiceKey) -> String {
-    format!("{}/sd/prometheus?service={}", base.trim_end_matches('/'), super::url_encoded(&key.to_string()))
+    let (base, name) = (base.trim_end_matches('/'), super::url_encoded(&key.to_string()));
+    format!("{base}/sd/prometheus?service={name}&published=true")
 }
 
 /// How often to ask for records with this TTL, in seconds.
@@ -153,7 +154,7 @@ fn is_federation(service: &Service) -> bool {
 }
 
 /// How it is scraped, with what follows from what it is.
-fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>) -> Scrape {
+fn scrape(service: &Service, consumer: Consumer, about: &mut Vec<String>, warnings: &mut Vec<String>) -> Scrape {
     let mut scrape = service.scrape.as_deref().cloned().unwrap_or_default();
     if is_federation(service) {
         scrape.honor_labels = true;
@@ -174,6 +175,9 @@ fn scrape(service: &Service, about: &mut Vec<String>, warnings: &mut Vec<String>
     if scrape.interval.is_none() && scrape.timeout.is_some_and(|timeout| timeout > USUAL_INTERVAL) {
         // Otherwise the whole configuration is refused: the time-out must not exceed the interval.
         scrape.interval = scrape.timeout;
+    }
+    if consumer.has_scrape_configs() && scrape.timeout.is_some() && scrape.interval.is_none() {
+        about.push("the global `scrape_interval` must not be shorter than this `scrape_timeout`".to_owned());
     }
     scrape
 }

@@ -156,6 +156,8 @@ pub struct Request {
     pub remote_write: Option<String>,
     /// Alloy's receiver.
     pub forward_to: Option<String>,
+    /// What the names of jobs end with, so that they can stand beside those of static targets; and with them the label.
+    pub job_suffix: Option<String>,
     /// Only the list of scrape jobs.
     pub fragment: bool,
     /// The command, for the first line.

@@ -1,6 +1,14 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
 use super::*;
 use crate::model::Name;
 use crate::reconcile::migration::inventory::Port;
+use crate::reconcile::migration::scrape_jobs::{self, Sorting};
+use crate::reconcile::migration::{Outcome, Source, Terms, consul, inventory, records};
+use crate::sources::{self, prometheus};
 
 fn origin() -> Name {
     "internal.local".parse().unwrap()
@@ -120,5 +128,122 @@ fn rules_are_tables_with_a_port_of_some_kind() {
     ] {
         let shown: String = parse_rules("r.toml", text).unwrap_err().iter().map(ToString::to_string).collect();
         assert!(shown.contains(words), "{text}: {shown}");
+    }
+}
+
+/// What people write, and what nobody should.
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "[a-z]{1,9}(-[a-z0-9]{1,5})?",
+        2 => "[a-z]{1,5}\\.(internal\\.local|example\\.com)\\.?",
+        1 => "(10\\.0\\.0\\.[0-9]{1,3}|\\[?2001:db8::[0-9a-f]{1,4}\\]?|localhost)",
+        1 => "\\PC{0,12}",
+        1 => "[ -~\\t\\n\\r]{0,12}",
+        1 => "\\{\\{ [a-z_]{1,9} \\}\\}",
+    ]
+}
+
+fn urls() -> impl Strategy<Value = String> {
+    (texts(), texts(), 0u32..70_000).prop_flat_map(|(host, path, port)| {
+        let host = if path.len() % 2 == 0 { "localhost".to_owned() } else { host };
+        prop_oneof![
+            Just(format!("http://{host}:{port}/{path}")),
+            Just(format!("HTTPS://{host}?{path}")),
+            Just(format!("{host}:{port}/{path}")),
+            Just(format!("{host}:{port}")),
+            Just(path),
+        ]
+    })
+}
+
+fn check() -> impl Strategy<Value = Value> {
+    let times = prop_oneof![Just("10s".to_owned()), Just("1h30m".to_owned()), Just("1ms".to_owned()), texts()];
+    let kind = prop_oneof![Just("http"), Just("tcp"), Just("grpc"), Just("ttl"), Just("args")];
+    (kind, urls(), times.clone(), times, texts(), any::<(bool, u8)>()).prop_map(|(kind, url, interval, timeout, name, (yes, count))| {
+        let mut check = json!({ "interval": interval, "timeout": timeout, "tls_server_name": name, "tls_skip_verify": yes,
+            "grpc_use_tls": !yes, "success_before_passing": count, "failures_before_critical": count, "method": "post" });
+        check[kind] = if kind == "ttl" { json!(interval) } else { json!(url) };
+        check
+    })
+}
+
+fn definitions() -> impl Strategy<Value = Value> {
+    let words = || prop::collection::vec(texts(), 0..3);
+    (texts(), 0u32..70_000, texts(), words(), words(), prop::collection::vec(check(), 0..3)).prop_map(
+        |(name, port, address, tags, meta, checks)| {
+            let tags: Vec<_> = tags.iter().map(|tag| format!("{tag}={name}")).chain(meta.clone()).collect();
+            let meta: serde_json::Map<_, _> = meta.into_iter().map(|key| (key, json!(address))).collect();
+            let address = if port % 2 == 0 { String::new() } else { address };
+            json!({ "name": name, "port": port, "address": address, "tags": tags, "meta": meta, "checks": checks })
+        },
+    )
+}
+
+fn terms(generate_hosts: bool) -> Terms {
+    Terms { generate_hosts, addresses: generate_hosts, ..Terms::of_zone(origin()) }
+}
+
+/// What came of an import can be written, and says the same when it is read back.
+fn can_be_written(outcome: &Outcome) -> Result<(), TestCaseError> {
+    for migrated in &outcome.services {
+        let comments: Vec<_> = outcome.remarks.iter().map(|remark| remark.message.clone()).collect();
+        let text = sources::write(&migrated.service, &comments, Path::new("a.toml"), &[origin()]);
+        let read = sources::parse(&"a.toml".into(), &text.as_str().into(), &[origin()]);
+        let read =
+            read.map_err(|errors| TestCaseError::fail(errors.iter().map(ToString::to_string).collect::<String>()))?;
+        prop_assert!(read.len() == 1 && read[0].is_the_same(&migrated.service), "{text}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn what_is_made_of_consul_definitions_can_be_written(services in prop::collection::vec(definitions(), 1..4), generate in any::<bool>()) {
+        let text = json!({ "services": services }).to_string();
+        let file = parse_consul("c.json", &text, Some("vm1")).unwrap();
+        can_be_written(&consul::map(&terms(generate), &[file]))?;
+    }
+
+    #[test]
+    fn what_is_made_of_targets_can_be_written(groups in prop::collection::vec((texts(), 0u32..70_000, prop::collection::btree_map(
+        prop_oneof![texts(), Just("__scheme__".to_owned()), Just("__metrics_path__".to_owned()), Just("__param_a".to_owned()), Just("__scrape_interval__".to_owned()), Just("job".to_owned())],
+        prop_oneof![texts(), Just("https".to_owned()), Just("/a".to_owned()), Just("10s".to_owned())], 0..4)), 1..4), generate in any::<bool>()) {
+        let groups: Vec<_> = groups.into_iter().map(|(host, port, labels)| json!({ "targets": [format!("{host}:{port}"), host], "labels": labels })).collect();
+        let groups = prometheus::parse_file_sd("t.json", &json!(groups).to_string());
+        let sorting = Sorting { service: None, label: "job".into() };
+        can_be_written(&scrape_jobs::map_groups(&terms(generate), &groups.unwrap_or_default(), &sorting))?;
+    }
+
+    #[test]
+    fn what_is_made_of_jobs_can_be_written((name, path, params) in (texts(), texts(), texts()), seconds in 0u32..100_000, targets in prop::collection::vec(texts(), 1..4)) {
+        let targets: Vec<_> = targets.iter().map(|host| format!("{host}:{seconds}")).collect();
+        let job = json!({ "job_name": name, "metrics_path": path, "params": { params: [name] }, "honor_labels": true,
+            "scrape_interval": format!("{seconds}s"), "scrape_timeout": "10s", "static_configs": [{ "targets": targets, "labels": { "a": path } }] });
+        let read = prometheus::parse("p.yml", &json!({ "scrape_configs": [job] }).to_string());
+        if let Ok(configuration) = read {
+            can_be_written(&scrape_jobs::map(&terms(true), &Source::file("p.yml"), &configuration, &[]))?;
+        }
+    }
+
+    #[test]
+    fn what_is_made_of_an_inventory_can_be_written(hosts in prop::collection::btree_map(texts(), (texts(), texts(), 0u32..70_000), 1..4)) {
+        let variables = |(name, value, port): &(String, String, u32)| json!({ "ansible_host": value, "port": port, name: value,
+            "srvctl_services": [{ "name": name, "port": port, "addresses": [value], "metadata": { name: value }, "weight": port }] });
+        let hostvars: serde_json::Map<_, _> = hosts.iter().map(|(host, said)| (host.clone(), variables(said))).collect();
+        let names: Vec<_> = hosts.keys().collect();
+        let inventory = parse_inventory("i.json", &json!({ "_meta": { "hostvars": hostvars }, "g": { "hosts": names } }).to_string()).unwrap();
+        let rules = parse_rules("r.toml", "[[rule]]\ngroup = \"g\"\nservice = \"s\"\nport_variable = \"port\"\nmetadata = [\"port\"]\n").unwrap();
+        can_be_written(&inventory::map(&terms(true), &inventory, &rules))?;
+    }
+
+    #[test]
+    fn what_is_made_of_any_master_file_can_be_written(lines in prop::collection::vec(prop_oneof![
+        (texts(), texts(), 0u32..70_000).prop_map(|(name, target, port)| format!("_{name}._tcp {port} IN SRV 1 2 {port} {target}")),
+        (texts(), texts()).prop_map(|(name, text)| format!("_{name}._tcp IN TXT \"a={text}\" {text}")),
+        texts().prop_map(|name| format!("{name} A 192.0.2.1 ; (")),
+        "\\PC{0,30}|[ -~\n]{0,30}",
+    ], 0..6)) {
+        let read = parse_master_file("z", &lines.join("\n"), &origin(), 300);
+        can_be_written(&records::map(&terms(true), &records::Listing { records: read.records }))?;
     }
 }

@@ -263,8 +263,8 @@ scrape_configs:
 
 #[test]
 fn many_targets_are_read() {
-    let targets: String =
-        (0..20_000).map(|host| format!("- targets: [host-{host}:9100]\n  labels: {{ rack: r{host} }}\n")).collect();
+    let one = |host| format!("- targets: [host-{host}:9100]\n  labels: {{ rack: r{host} }}\n");
+    let targets = (0..20_000).map(one).collect::<Vec<_>>().concat();
     let groups = parse_file_sd("many.yml", &targets).unwrap();
     assert_eq!((groups.len(), groups[19_999].targets[0].place.line), (20_000, 39_999));
     let json: Vec<_> = (0..20_000).map(|host| format!("\"host-{host}:9100\"")).collect();

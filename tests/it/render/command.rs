@@ -75,7 +75,9 @@ fn without_the_zone_nobody_knows_how_many_shards_there_are() {
     // Over HTTP no names are needed.
     let output = workspace.expect(0, &["render", "prometheus", "--url", "http://dns1:5303/"]);
     assert!(
-        output.stdout.contains("url: 'http://dns1:5303/sd/prometheus?service=_web._tcp.internal.local.'"),
+        output
+            .stdout
+            .contains("url: 'http://dns1:5303/sd/prometheus?service=_web._tcp.internal.local.&published=true'"),
         "{output:?}"
     );
     let output = workspace.expect(0, &["render", "vmagent", "--path", "/targets/{service}.json"]);

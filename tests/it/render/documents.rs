@@ -1,6 +1,9 @@
 //! The documents for those who cannot be run here, read as their documentation describes them. Each fixture names its source,
 //! a path in the project's repository as of August 2026.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use super::alloy;
@@ -42,6 +45,25 @@ fn documents_are_those_of_the_golden_files() {
         let text = rendered(&workspace, arguments);
         assert_eq!(text, rendered(&workspace, arguments), "the same again");
         assert_golden(&format!("render-{file}"), &text);
+    }
+}
+
+/// What the README shows is what is printed.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let section = readme.split_once("## Scrape configuration for everybody").expect("the README has the section").1;
+    let (toml, rest) = section.split_once("```toml\n").unwrap().1.split_once("```\n").unwrap();
+    let shown = rest.split_once("$ srvctl render prometheus\n…\n").unwrap().1.split_once("```").unwrap().0;
+    let instance = "[[service.instance]]\nhost = \"centos9-vm\"\nport = 8080\n";
+    let named = Named::start();
+    let workspace = Workspace::new(&named);
+    workspace.write_service("jenkins.toml", &format!("{toml}\n{instance}"));
+    let printed = rendered(&workspace, &["prometheus"]);
+    assert_eq!(printed.split_once("\n\n").unwrap().1, shown);
+    // Every consumer is in the table.
+    for word in ["prometheus", "vmagent", "alloy", "grafana-agent", "otel-collector", "thanos", "telegraf"] {
+        assert!(section.contains(&format!("\n| `{word}` | ")), "{word}");
     }
 }
 
@@ -184,7 +206,10 @@ fn telegraf_asks_over_http() {
     }
     let of = |alias: &str| inputs.iter().find(|input| input["alias"] == alias).unwrap();
     let pushgateway = &of("pushgateway")["http_service_discovery"]["url"];
-    assert_eq!(*pushgateway, format!("{DISCOVERY}/sd/prometheus?service=_pushgateway._tcp.internal.local."));
+    assert_eq!(
+        *pushgateway,
+        format!("{DISCOVERY}/sd/prometheus?service=_pushgateway._tcp.internal.local.&published=true")
+    );
     // What cannot be told over HTTP is listed.
     assert_eq!(of("jenkins")["urls"][0], "http://centos9-vm.internal.local:8080/prometheus/");
     assert_eq!(

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use super::HARD;
@@ -101,6 +102,70 @@ fn vmagent_has_the_targets_with_their_labels() {
         let files = format!("scrape_config_files: [{:?}]\n", workspace.path().join("jobs.yml"));
         Vmagent::with_flags(&files, &[flag]).wait_until_labelled(&expected(HARD));
     });
+}
+
+/// The study's static configuration and what is rendered in its place: one set of labels, so that series go on.
+#[test]
+fn targets_have_the_labels_that_they_had_when_they_were_static() {
+    in_private_network("render::run::targets_have_the_labels_that_they_had_when_they_were_static", || {
+        let named = Named::builder().listen(([127, 0, 0, 1], 53).into()).start();
+        let workspace = Workspace::new(&named);
+        let services = "[[service]]\nname = \"jenkins\"\nmetadata = { team = \"devops\", environment = \"production\" }\n\
+                        [service.scrape]\njob_name = \"jenkins-devops\"\n\
+                        [[service.instance]]\nhost = \"centos9-vm\"\nport = 8080\n\
+                        [[service]]\nname = \"node-exporter\"\n\
+                        [[service.instance]]\nhost = \"centos9-vm\"\nport = 9100\n\
+                        [[service.instance]]\nhost = \"centos9-vm2\"\nport = 9100\n";
+        workspace.write_service("all.toml", services);
+        workspace.converge();
+        let study = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/study/static.yml");
+        let before = Prometheus::configured(&fs::read_to_string(study).unwrap()).labelled_targets(3);
+        let after = rendered(&workspace, &["prometheus", "--refresh-interval", "1s"]);
+        Prometheus::configured(&after).wait_until_labelled(&before);
+    });
+}
+
+/// The same targets with the same labels, whichever way they come. What the metadata would overwrite stays.
+#[test]
+fn labels_are_the_same_over_http_and_from_files() {
+    let (named, listen) = (Named::start(), free_address());
+    let more =
+        format!("[discovery]\nlisten = \"{listen}\"\n[[discovery.file]]\npath = \"sd/web.json\"\nservices = \"web\"\n");
+    let workspace = Workspace::with(&Settings { more, ..Settings::for_server(&named) });
+    fs::create_dir(workspace.path().join("sd")).unwrap();
+    let service = format!(
+        "[[service]]\nname = \"web\"\nmetadata = {{ team = {team}, instance = \"i\", job = \"j\", __address__ = \"evil:1\" }}\n\
+         [service.scrape]\njob_name = \"frontend\"\nmetrics_path = \"/m\"\n\
+         [[service.instance]]\nhost = \"h1\"\nport = 80\nmetadata = {{ rack-row = {team} }}\n\
+         [[service.instance]]\nhost = \"h2\"\nport = 80\n",
+        team = toml_string(HARD)
+    );
+    workspace.write_service("web.toml", &service);
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    daemon.wait_for("the file of targets", || workspace.path().join("sd/web.json").exists());
+    let target = |host: &str, rack: Option<&str>| {
+        let instance = format!("{host}.internal.local:80");
+        let labels = [("job", "frontend"), ("instance", &*instance), ("team", HARD)].into_iter();
+        let labels = labels.chain(rack.map(|rack| ("rack_row", rack)));
+        (instance.clone(), labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
+    };
+    let expected: LabelledTargets = [target("h1", Some(HARD)), target("h2", None)].into();
+    let http = rendered(&workspace, &["prometheus", "--via", "http", "--refresh-interval", "1s"]);
+    assert!(
+        http.contains(&format!(
+            "- url: 'http://{listen}/sd/prometheus?service=_web._tcp.internal.local.&published=true'"
+        ))
+    );
+    let mut prometheus = Prometheus::configured(&http);
+    prometheus.wait_until_labelled(&expected);
+    assert_eq!(prometheus.scrape_urls()["h1.internal.local:80"], "http://h1.internal.local:80/m");
+    let path = workspace.path().join("sd/{service}.json");
+    let files = rendered(&workspace, &["prometheus", "--path", path.to_str().unwrap()]);
+    Prometheus::configured(&files).wait_until_labelled(&expected);
+    let text = rendered(&workspace, &["vmagent", "--via", "http", "--refresh-interval", "1s"]);
+    let flag = text.split_whitespace().find(|word| word.starts_with("-promscrape.httpSDCheckInterval=")).unwrap();
+    Vmagent::with_flags(&text, &[flag]).wait_until_labelled(&expected);
 }
 
 /// One Prometheus that federates from itself: what it gets there has the labels that it has here, and the site.

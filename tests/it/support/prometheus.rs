@@ -67,16 +67,28 @@ impl Prometheus {
     /// The same, listening there.
     pub(crate) fn configured_at(address: SocketAddr, text: &str) -> Self {
         let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
+        let file = directory.path().join("prometheus.yml");
+        fs::write(&file, text).unwrap();
+        Self::of_file(address, &file, directory)
+    }
+
+    /// With the configuration that somebody else writes there.
+    pub(crate) fn of_file(address: SocketAddr, file: &Path, directory: TempDir) -> Self {
         let path = directory.path();
-        fs::write(path.join("prometheus.yml"), text).unwrap();
         let log = File::create(path.join("prometheus.log")).unwrap();
         let mut command = Command::new(find("prometheus", "prometheus"));
-        command.arg(format!("--config.file={}", path.join("prometheus.yml").display()));
+        command.arg(format!("--config.file={}", file.display()));
         command.arg(format!("--storage.tsdb.path={}", path.join("data").display()));
         command.arg(format!("--web.listen-address={address}")).current_dir(path);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         Self { address, child, directory }
+    }
+
+    /// Makes it read its configuration again.
+    pub(crate) fn reload(&self) {
+        let ended = Command::new("kill").args(["-HUP", &self.child.id().to_string()]).status().unwrap();
+        assert!(ended.success(), "{ended:?}");
     }
 
     /// Where it is asked.
@@ -117,6 +129,14 @@ impl Prometheus {
             (last.as_ref() == Some(expected)).then_some(())
         });
         assert!(found.is_some(), "Prometheus has {last:#?}\nand not {expected:#?}\n{}", self.log());
+    }
+
+    /// Its targets with their labels, when it has so many.
+    pub(crate) fn labelled_targets(&self, count: usize) -> LabelledTargets {
+        let has_all = |targets: &LabelledTargets| targets.len() == count;
+        let found =
+            poll(DISCOVERY_LIMIT, || labelled_targets_of(self.address, "/api/v1/targets?state=active").filter(has_all));
+        found.unwrap_or_else(|| panic!("Prometheus has no {count} targets\n{}", self.log()))
     }
 
     /// Where each of its targets is scraped.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::durations;
 use crate::model::health::{CheckTls, GrpcCheck, HttpCheck, HttpMethod, LeaseCheck, TcpCheck, Template};
 use crate::model::rules::Refusal;
-use crate::model::{Check, CheckKind, Condition};
+use crate::model::{Check, CheckKind, Condition, Name};
 use crate::reconcile::migration::terms::is_local;
 
 /// A check, in Consul's words.
@@ -60,7 +60,7 @@ impl CheckDefinition {
             Self { grpc: Some(target), .. } => {
                 let (target, service) = target.split_once('/').unwrap_or((target, ""));
                 let port = other_port(target, port, &here, &mut guesses)?;
-                let tls = self.grpc_use_tls.then(|| self.tls());
+                let tls = self.grpc_use_tls.then(|| self.tls(&mut guesses));
                 CheckKind::Grpc(GrpcCheck { service: service.to_owned(), port, tls })
             }
             Self { ttl: Some(_), .. } => {
@@ -93,8 +93,17 @@ impl CheckDefinition {
         }
     }
 
-    fn tls(&self) -> CheckTls {
-        let server_name = self.tls_server_name.clone().filter(|name| !name.is_empty() && !self.tls_skip_verify);
+    fn tls(&self, guesses: &mut Vec<String>) -> CheckTls {
+        let is_name = |name: &&str| {
+            let letters = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+            name.bytes().all(letters) && name.parse::<Name>().is_ok()
+        };
+        let said = self.tls_server_name.as_deref().map(|name| name.trim_end_matches('.'));
+        let said = said.filter(|name| !name.is_empty() && !self.tls_skip_verify);
+        let server_name = said.filter(is_name).map(str::to_owned);
+        if said.is_some() && server_name.is_none() {
+            guesses.push("`tls_server_name` was left out: it is no host name".to_owned());
+        }
         CheckTls { ca_file: None, server_name, insecure: self.tls_skip_verify }
     }
 
@@ -117,7 +126,7 @@ impl CheckDefinition {
                 .push("`header` was left out: put such lines into a file, and name that as `headers_file`".to_owned());
         }
         let is_https = url.as_str().starts_with("https://");
-        let tls = if is_https { self.tls() } else { CheckTls::default() };
+        let tls = if is_https { self.tls(guesses) } else { CheckTls::default() };
         Ok(HttpCheck { url, method, status: vec![200..=299], body: None, headers_file: None, tls })
     }
 

@@ -151,7 +151,8 @@ fn locate(
         }
         None => address,
     };
-    let located = drafts.locate(source, key, text)?;
+    let is_ours = file.host.as_deref() == Some(text);
+    let located = if is_ours { drafts.locate_in_zone(source, key, text) } else { drafts.locate(source, key, text) }?;
     Some(Located { address: located.address.or_else(|| address.parse().ok()), ..located })
 }
 

@@ -55,8 +55,8 @@ fn one(drafts: &mut Drafts<'_>, inventory: &Inventory, host: &str, item: &Map<St
     drafts.open(&key, source, format!("`{VARIABLE}` of {source}"));
     let (host_text, default) = (text("host")?, inventory.text(host, "srvctl_host")?);
     let called = host_text.or(default).unwrap_or_else(|| host.to_owned());
-    let Some(located) = drafts.locate(source, &key, &called) else { return Ok(()) };
-    // As the role has it: relative to the zone, which is no guess.
+    // As the role has it.
+    let Some(located) = drafts.locate_in_zone(source, &key, &called) else { return Ok(()) };
     let located = Located { address: located.address.or_else(|| connects_to(inventory, host)), ..located };
     let mut pairs = Vec::new();
     if let Some(Value::Object(metadata)) = item.get("metadata") {

@@ -22,11 +22,9 @@ impl Inventory {
         let (mut hosts, mut seen) = (BTreeSet::new(), BTreeSet::new());
         let mut open = vec![group];
         while let Some(name) = open.pop() {
-            if let Some((name, group)) = self.groups.get_key_value(name).filter(|(name, _)| seen.insert(name.as_str()))
-            {
+            if let Some(group) = self.groups.get(name).filter(|_| seen.insert(name)) {
                 hosts.extend(group.hosts.iter().map(String::as_str));
                 open.extend(group.children.iter().map(String::as_str));
-                debug_assert!(seen.contains(name.as_str()));
             }
         }
         hosts
