@@ -7,7 +7,7 @@
 set -euo pipefail
 
 # Units that Debian enables and starts when it installs the packages of this project.
-readonly SERVICES=(knot.service named.service pdns.service prometheus.service victoria-metrics.service)
+readonly SERVICES=(avahi-daemon.service avahi-daemon.socket knot.service named.service pdns.service prometheus.service victoria-metrics.service)
 # Debian asks this program before it starts a service from a package; exit code 101 means "do not".
 readonly POLICY=/usr/sbin/policy-rc.d
 

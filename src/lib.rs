@@ -12,7 +12,8 @@
 //!    and gives a [`model::Zone`]; once as a whole, and then what has changed in it. NOTIFYs tell when.
 //! 4. [`reconcile::Reconciler`] keeps the difference between the two, restricted to what our markers in the zone say
 //!    is ours: a change on either side is a look at the names that it touches. A service too large for one name is
-//!    spread over several there, each instance staying where the zone has it. What is to do is made of
+//!    spread over several there, each instance staying where the zone has it; one that can be browsed has names of its own
+//!    for each instance ([`model::browse`]), and what belongs to one of them goes together. What is to do is made of
 //!    [`model::Change`]s, grouped by owner name with the prerequisites that guard them.
 //! 5. [`protocol::update`] packs them into messages by bytes; [`dns`] signs, sends and verifies the answers.
 //! 6. The zone is read back: NOERROR is not success. [`daemon::cycle`] is this whole way, and `plan`, `apply`

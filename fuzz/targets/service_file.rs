@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use srvctl::model::Name;
+use srvctl::model::{Marker, Name, browse};
 use srvctl::sources;
 
 fuzz_target!(|text: &str| {
@@ -14,6 +14,13 @@ fuzz_target!(|text: &str| {
                 for service in services {
                     assert!(service.key.owner_name().is_ok_and(|name| name.is_within(&service.key.zone)));
                     assert!(!service.instances.is_empty());
+                    if service.is_browsed() {
+                        let own_name = service.key.owner_name().expect("it was there before");
+                        for name in service.instance_names() {
+                            let name = name.expect("instances are told apart");
+                            assert!(browse::instance_name(&own_name, &name).is_ok_and(|full| Marker::name_for(&full).is_ok()));
+                        }
+                    }
                     for check in service.instances.iter().flat_map(|instance| service.checks_of(instance)) {
                         assert!(check.timeout <= check.interval && check.rise > 0 && check.fall > 0);
                     }

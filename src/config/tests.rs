@@ -306,3 +306,14 @@ fn discovery_that_would_write_nothing_or_twice_is_an_error() {
     let errors = errors(&(FULL.to_owned() + metrics));
     assert!(errors.len() == 1 && errors[0].contains("taken already, by `[metrics] listen`"), "{errors:#?}");
 }
+
+#[test]
+fn the_shipped_file_shows_keys_that_there_are() {
+    let shipped = include_str!("../../config/srvctl.toml").split_once("# [discovery]").unwrap().1;
+    let lines = shipped.split_once("\n\n").unwrap().0.lines().filter_map(|line| line.strip_prefix("# "));
+    let is_toml = |line: &&str| line.starts_with('[') || line.contains(" = ");
+    let table = lines.filter(is_toml).fold(String::from("[discovery]\n"), |table, line| table + line + "\n");
+    let (_directory, config) = load_text(&(FULL.to_owned() + &table));
+    let files = config.unwrap().discovery.unwrap().files;
+    assert_eq!((files.len(), files[0].selection.metadata.len()), (1, 2), "{table}");
+}

@@ -34,7 +34,7 @@ fn service(hosts: &[(u8, u8)], browse: bool, ttl: Option<u32>) -> Arc<Service> {
         weight: weight.into(),
         metadata: [("weight".to_owned(), weight.to_string())].into(),
         name: Some(format!("Host {host}. of all")),
-        subtypes: (weight % 2 == 0).then(|| "ci".to_owned()).into_iter().collect(),
+        subtypes: (weight.is_multiple_of(2)).then(|| "ci".to_owned()).into_iter().collect(),
         ..Instance::new(name(&format!("h{host}")), NonZeroU16::new(8080).unwrap(), place.clone())
     };
     let browse = browse.then(|| Arc::new(Browse::default()));
@@ -113,7 +113,7 @@ fn assert_whole(zone: &Zone) {
         let weight = zone.rrset(instance, RecordType::SRV).unwrap().rdatas()[0].as_srv().unwrap().weight;
         let text = zone.rrset(instance, RecordType::TXT).unwrap().rdatas()[0].to_string();
         assert_eq!(text, format!("\"weight={weight}\""), "SRV and TXT change together");
-        assert_eq!(of_subtype.contains(instance), weight % 2 == 0, "and the subtypes with them");
+        assert_eq!(of_subtype.contains(instance), weight.is_multiple_of(2), "and the subtypes with them");
     }
     assert!(of_subtype.is_subset(&all));
 }
@@ -354,6 +354,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn who_is_withdrawn_goes_as_a_whole_and_comes_back_so() {
+    let good = service(&[(1, 2), (2, 4)], true, None);
+    let live = converge(zone(&[]), Some(Arc::clone(&good)), 100, assert_whole).live().clone();
+    let mut withdrawn = Service::clone(&good);
+    withdrawn.instances[0].withdrawn = true;
+    let without = converge(live.clone(), Some(Arc::new(withdrawn)), 1, assert_whole);
+    let instance = name(r"Host\ 1\.\ of\ all._jenkins._tcp");
+    assert!(without.is_in_sync() && without.live().at(&instance).is_none());
+    let again = converge(without.live().clone(), Some(good), 1, assert_whole);
+    assert_eq!(again.live().at(&instance), live.at(&instance));
 }
 
 #[test]

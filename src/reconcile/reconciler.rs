@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::browse::{self, Planned};
+use super::browse::{self, Browsed, Planned};
 use super::desired::{Desired, Wanted};
 use super::guard::MissingSource;
 use super::holdings::Holdings;
@@ -360,11 +360,18 @@ impl Reconciler {
             let name = service.as_ref().and_then(|service| service.shard_name(shard).ok());
             names.extend(name.filter(|name| shard == 0 || live.contains_key(&shard) || known(name)));
         }
-        let mut browsed = self.plan_browsed(own_name, &joint);
+        let wish = self.desired.browsed(own_name);
+        let mut browsed = self.plan_browsed(own_name, &wish, &joint);
         names.extend(browsed.keys().cloned());
         for name in names {
-            let wanted = joint.names.get(&name).cloned().unwrap_or_else(|| self.desired.at(&name));
-            let (step, kind) = match (&joint.refused, browsed.remove(&name)) {
+            let planned = browsed.remove(&name);
+            // All of a service is not made anew for each of its instances.
+            let wanted = match (&planned, joint.names.get(&name)) {
+                (Some(_), _) => wish.at(&name),
+                (None, Some(wanted)) => wanted.clone(),
+                (None, None) => self.desired.at(&name),
+            };
+            let (step, kind) = match (&joint.refused, planned) {
                 (Some(refusal), _) if name == *own_name => {
                     (Step { update: None, obstacles: vec![Obstacle::Refused(refusal.clone())] }, Kind::Joint)
                 }
@@ -388,8 +395,8 @@ impl Reconciler {
     }
 
     /// What is to do at the names that a service has for who browses, those too at which nothing is left to do.
-    fn plan_browsed(&mut self, own_name: &Name, joint: &Joint) -> BTreeMap<Name, Planned> {
-        let (wanted, nothing) = (self.desired.browsed(own_name), BTreeSet::new());
+    fn plan_browsed(&mut self, own_name: &Name, wanted: &Browsed, joint: &Joint) -> BTreeMap<Name, Planned> {
+        let nothing = BTreeSet::new();
         let owned = self.holdings.browsed(own_name).unwrap_or(&nothing);
         let mut known = self.browsed.remove(own_name).unwrap_or_default();
         let mut planned = BTreeMap::new();
@@ -399,7 +406,7 @@ impl Reconciler {
             let mut beside = joint.names.get(own_name).cloned().unwrap_or_else(|| self.desired.at(own_name));
             beside.remove(&RecordType::PTR);
             let (owner, live, marker_ttl) = (&self.owner, &self.live, self.desired.policy().ttl);
-            planned = browse::Sight { owner, live, marker_ttl, own_name, wanted: &wanted, owned }.steps(&beside);
+            planned = browse::Sight { owner, live, marker_ttl, own_name, wanted, owned }.steps(&beside);
             self.browsed.insert(own_name.clone(), planned.keys().filter(|name| *name != own_name).cloned().collect());
         }
         for name in known {

@@ -40,7 +40,7 @@ weight = 10
 [[service.instance]]
 host = "centos9-vm2"
 port = 8080
-metadata = { team = "ops", rack = "r7" }
+metadata = { team = "ops", rack = "r7", "__address__" = "elsewhere:1" }
 
 [[service]]
 name = "db"
@@ -122,7 +122,7 @@ fn labels_arrive_in_prometheus_and_stay_while_srvctl_is_away() {
     listing.wait_for(&mut daemon, "", &["centos9-vm.internal.local:5432", JENKINS[0], JENKINS[1]]);
     let files = format!(
         "  - job_name: files\n    file_sd_configs: [{{ files: ['{}/*.json'] }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: __meta_srvctl_meta_(.+) }}\n      - {{ target_label: instance, replacement: from-file }}\n",
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n      - {{ target_label: instance, replacement: from-file }}\n",
         directory.display()
     );
     let config = scrape_configs(*address) + &files;
@@ -192,7 +192,7 @@ fn vmagent_takes_the_same_list() {
     let url = format!("http://{}{PATH}?service=jenkins&meta.team=ops", listing.address);
     let config = format!(
         "scrape_configs:\n  - job_name: srvctl\n    http_sd_configs: [{{ url: '{url}' }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: __meta_srvctl_meta_(.+) }}\n"
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n"
     );
     let vmagent = Vmagent::configured(&config);
     let mut found = BTreeMap::new();
@@ -416,4 +416,43 @@ fn a_file_that_cannot_be_written_is_told_and_tried_again() {
     assert!(has_both(&all) && has_both(&later), "they stay when the daemon ends");
     let beside: Vec<_> = fs::read_dir(workspace.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(!beside.iter().any(|name| name.to_string_lossy().ends_with(".srvctl-new")), "{beside:?}");
+}
+
+#[test]
+fn the_readme_shows_a_real_answer() {
+    let listing = Listing::new("");
+    listing.workspace.write_example();
+    let mut daemon = listing.workspace.daemon();
+    daemon.wait_in_sync();
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let shown = readme.split_once("$ curl -s 'http://127.0.0.1:5303/sd/prometheus").unwrap().1;
+    let (query, shown) = shown.split_once("' | jq\n").unwrap();
+    let shown: Value = serde_json::from_str(shown.split_once("\n$").unwrap().0).unwrap();
+    listing.wait_for(&mut daemon, query, &JENKINS[..1]);
+    assert_eq!(listing.get(query).json(), shown);
+}
+
+#[test]
+fn what_is_registered_stays_listed_when_nobody_can_read_it() {
+    let listing = Listing::new("");
+    let workspace = &listing.workspace;
+    let check = "[[service.check]]\ntype = \"http\"\nurl = \"http://127.0.0.1:1/\"\ninterval = \"1s\"\ntimeout = \"1s\"\nfall = 1\n";
+    workspace.write_service(
+        "web.toml",
+        &many(2)
+            .replace("[[service.instance]]\nhost = \"h00\"", &format!("{check}[[service.instance]]\nhost = \"h00\"")),
+    );
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    workspace.expect(0, &["register", "web", "--host", "h07", "--port", "81", "--id", "seven", "--meta", "rack=r7"]);
+    let all = ["h00.internal.local:80", "h01.internal.local:80", "h07.internal.local:81"];
+    listing.wait_for(&mut daemon, "?health=failing", &all);
+    let whole = listing.get("").text;
+    assert_eq!(daemon.stop(), 0);
+    workspace.write_file("state/registrations.db", "no database");
+    let mut daemon = workspace.daemon();
+    let is_held = |status: &Value| outcome(status) == "held" && status["discovery"]["targets"] == 3;
+    daemon.wait_until("held", |status| is_held(status) && status["store_error"].is_string());
+    assert_eq!(listing.get("").text, whole, "and everything is said that was known of them");
+    assert_eq!(listing.listed("?health=failing"), all);
 }

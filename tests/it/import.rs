@@ -305,6 +305,13 @@ fn files_are_written_whole_and_never_over_others() {
     workspace.expect(0, &["import", "prometheus", static_yml, "--out", out, "--force"]);
     assert_eq!(contents(&directory), written);
 
+    let both =
+        format!("{NODE_EXPORTER}\n[[service]]\nname = \"other\"\n[[service.instance]]\nhost = \"a\"\nport = 1\n");
+    workspace.write_service("node-exporter.toml", &both);
+    let lost = workspace.expect(3, &["import", "prometheus", static_yml, "--out", out, "--force"]);
+    assert!(lost.stderr.contains("would be lost") && contents(&directory)[1].1 == both, "{lost:?}");
+    workspace.write_service("node-exporter.toml", NODE_EXPORTER);
+
     // In another file it would be there twice, which no command would accept.
     let elsewhere = workspace.path().join("elsewhere");
     let twice = workspace.expect(1, &["import", "prometheus", static_yml, "--out", elsewhere.to_str().unwrap()]);

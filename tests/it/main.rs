@@ -11,6 +11,7 @@ mod access;
 mod ansible;
 mod api;
 mod bad_data;
+mod browse;
 mod changes;
 mod cli;
 mod compare;

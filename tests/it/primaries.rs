@@ -30,6 +30,7 @@ macro_rules! on_every_primary {
 on_every_primary!(
     an_empty_zone_becomes_the_example_and_stays_so,
     every_change_is_made_and_nothing_is_left,
+    what_can_be_browsed_comes_changes_and_goes,
     metadata_of_every_kind,
     foreign_records_stay_and_conflicts_are_told,
     what_belongs_to_another_owner_is_left_alone,
@@ -330,4 +331,47 @@ fn what_the_servers_do_not_agree_on(kind: Kind) {
     assert_eq!(records, if kind == Kind::Bind { 0 } else { 101 });
     let output = server.try_nsupdate("zone internal.local\nupdate add h.internal.local 300 CAA 0 issue \"x\"");
     assert_eq!(output.code == 0, kind != Kind::Knot, "a type that `update-type` does not name: {output:?}");
+}
+
+fn what_can_be_browsed_comes_changes_and_goes(kind: Kind) {
+    let server = start(kind);
+    let workspace = Workspace::new(&*server);
+    workspace.write_service("other.toml", &web("", "port = 1").replace("web", "other"));
+    workspace.converge();
+    let before = server.zone_text();
+    let at = format!("@{}", server.address());
+    let web = |more: &str, instance: &str| {
+        let file = web("[service.browse]\nsubtypes = [\"ci\"]", &format!("port = 80\n{instance}"));
+        workspace.write_service("web.toml", &file.replacen("name = \"web\"", &format!("name = \"web\"\n{more}"), 1));
+        workspace.converge();
+        let browsed = workspace.json(&["browse", "_ci._sub._web._tcp", &at, "--json"]);
+        assert_eq!(browsed["failures"], json!([]), "{}", server.zone_text().join("\n"));
+        browsed["instances"].clone()
+    };
+    let found = |instances: &Value| -> Vec<String> {
+        let one = |found: &Value| format!("{} {} {}", found["name"], found["port"], found["text"]);
+        instances.as_array().unwrap().iter().map(one).collect()
+    };
+    // Knot DNS keeps all names in lower case. PowerDNS keeps and transfers a name like this one, and answers SERVFAIL when it
+    // is asked for it.
+    let [first, second] = match kind {
+        Kind::Bind => ["Web, 1. Stück", "Web, 2. Stück"],
+        Kind::Knot => ["web, 1. stück", "web, 2. stück"],
+        Kind::PowerDns => ["Web on 1. floor", "Web on 2. floor"],
+    };
+    let fails = server.dig(&[r"a,\195\188._web._tcp.internal.local", "SRV"]).contains("SERVFAIL");
+    assert_eq!(fails, kind == Kind::PowerDns);
+    let address = format!("addresses = [\"192.0.2.1\"]\nname = \"{first}\"");
+    let instances = web("", &address);
+    assert_eq!(found(&instances), [format!("\"{first}\" 80 []")]);
+    assert_eq!(instances[0]["problems"], json!([]));
+    let text = r#"[{"key":"a","value":"b"}]"#;
+    let changed = web("ttl = 60\nmetadata = { a = \"b\" }", &address);
+    assert_eq!(found(&changed), [format!("\"{first}\" 80 {text}")], "text and TTL");
+    let renamed = web("ttl = 60\nmetadata = { a = \"b\" }", &address.replace(first, second));
+    assert_eq!(found(&renamed), [format!("\"{second}\" 80 {text}")]);
+    workspace.expect(0, &["verify"]);
+    workspace.remove_service("web.toml");
+    workspace.converge();
+    assert_lines("after the removal", &server.zone_text(), before);
 }

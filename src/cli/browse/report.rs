@@ -88,13 +88,13 @@ impl Report {
         let paint = Paint::for_stdout();
         if !self.types.is_empty() {
             let rows = self.types.iter().map(|found| vec![found.name.clone(), found.domain.without_final_dot()]);
-            table(paint, &["TYPE", "DOMAIN"], rows.collect());
+            table(paint, &["TYPE", "DOMAIN"], &rows.collect::<Vec<_>>());
         }
         if !self.instances.is_empty() {
             table(
                 paint,
                 &["INSTANCE", "TYPE", "HOST", "PORT", "ADDRESSES", "TXT"],
-                self.instances.iter().map(row).collect(),
+                &self.instances.iter().map(row).collect::<Vec<_>>(),
             );
         }
         for instance in &self.instances {
@@ -127,7 +127,7 @@ fn row(instance: &Instance) -> Vec<String> {
 }
 
 /// Columns as wide as their longest cell.
-fn table(paint: Paint, head: &[&str], rows: Vec<Vec<String>>) {
+fn table(paint: Paint, head: &[&str], rows: &[Vec<String>]) {
     let head: Vec<String> = head.iter().map(|&word| word.to_owned()).collect();
     let width = |text: &String| text.chars().count();
     let widths: Vec<_> =

@@ -1,10 +1,9 @@
 //! The service files of an import: what each says, whether that can be read back, and how it gets to its place.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::{fs, io};
 
 use serde::Serialize;
 
@@ -12,6 +11,10 @@ use super::site::Site;
 use crate::model::{Diagnostic, Service, ServiceKey};
 use crate::reconcile::migration::{Fate, Migrated, Outcome, Remark, Source};
 use crate::sources::{self, FileRead};
+use crate::store;
+
+/// Whoever runs the daemon reads them, and there is no secret in them.
+const MODE: u32 = 0o644;
 
 /// How a file compares with what is to be in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -48,7 +51,8 @@ pub(super) fn pages(site: &Site, outcome: &mut Outcome, out: Option<&Path>) -> R
         let comments = comments(service, from, remarks);
         let file = path.as_deref().unwrap_or(Path::new("-"));
         let text = sources::write(service, &comments, file, &site.zones);
-        let fits = readable(site, service, file, &text).and_then(|()| others.accept(service));
+        let fits = readable(site, service, file, &text);
+        let fits = fits.and_then(|()| lost(site, service, path.as_deref())).and_then(|()| others.accept(service));
         if let Err((message, help)) = fits {
             let source = Source::line(&service.place.file, service.place.line);
             let remark = Remark::new(Fate::Refused, &source, service.key.name.as_str(), message).of(&service.key);
@@ -100,6 +104,19 @@ fn readable(site: &Site, service: &Service, file: &Path, text: &str) -> Result<(
     }
 }
 
+/// Whether nothing else goes when the file is written over.
+fn lost(site: &Site, service: &Service, path: Option<&Path>) -> Result<(), Unfit> {
+    let Some((path, text)) = path.and_then(|path| Some((path, fs::read_to_string(path).ok()?))) else { return Ok(()) };
+    let there = sources::parse(&path.to_string_lossy().into(), &text.into(), &site.zones).unwrap_or_default();
+    match there.iter().find(|other| other.key != service.key) {
+        None => Ok(()),
+        Some(other) => {
+            let why = format!("{} has {} in it too, which would be lost", path.display(), other.key);
+            Err((why, Some("move that into a file of its own, or write into another directory with --out".to_owned())))
+        }
+    }
+}
+
 /// The service files that stay as they are, and what was accepted so far.
 struct Others<'s> {
     known: Vec<&'s FileRead>,
@@ -144,26 +161,10 @@ fn state(path: &Path, text: &str) -> Result<State, Diagnostic> {
 pub(super) fn write(pages: &[Page]) -> Result<(), Diagnostic> {
     for page in pages {
         let Some((path, State::New | State::Changed)) = &page.file else { continue };
-        let failed =
-            |error: io::Error| Diagnostic::about_file(path.to_string_lossy(), format!("cannot be written: {error}"));
-        replace(path, &page.text).map_err(failed)?;
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let failed = |why: String| Diagnostic::about_file(path.to_string_lossy(), why);
+        fs::create_dir_all(directory).map_err(|error| failed(format!("its directory cannot be made: {error}")))?;
+        store::replace(path, page.text.as_bytes(), MODE).map_err(|error| failed(error.to_string()))?;
     }
     Ok(())
-}
-
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(directory)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // No pattern of service files matches it, and no other import uses it.
-    let fresh = directory.join(format!(".{name}.{}.new", std::process::id()));
-    let written = File::create(&fresh).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| fs::rename(&fresh, path));
-    if placed.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    placed
 }

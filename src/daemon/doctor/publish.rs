@@ -22,8 +22,9 @@ impl Publisher {
         Self { primary, scratch, services: 0 }
     }
 
-    /// Asks for each type at the kind of name that carries it, whether it could be changed. Nothing is.
-    pub(super) async fn permissions(&self) -> Result<Vec<Permission>, DnsError> {
+    /// Asks for each type at the kind of name that carries it, whether it could be changed; for PTR only when there is
+    /// something to browse. Nothing is changed.
+    pub(super) async fn permissions(&self, browses: bool) -> Result<Vec<Permission>, DnsError> {
         let scratch = &self.scratch;
         let [ipv4, ipv6] = Scratch::addresses();
         let (service_marker, host_marker) = (
@@ -38,8 +39,10 @@ impl Publisher {
             (scratch.host.clone(), ipv6),
             host_marker,
         ];
-        let mut tried = Vec::with_capacity(all.len());
-        for (name, rdata) in all {
+        let pointer = Rdata::from_wire(RecordType::PTR, scratch.host.as_wire());
+        let pointer = browses.then(|| (scratch.service.clone(), pointer));
+        let mut tried = Vec::with_capacity(all.len() + 1);
+        for (name, rdata) in all.into_iter().chain(pointer) {
             let record_type = rdata.record_type();
             let rcode = self.send(scratch.ask(&name, rdata)).await?;
             tried.push(Permission { name, record_type, rcode });

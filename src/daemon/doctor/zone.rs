@@ -1,5 +1,6 @@
 //! One zone's examination, from the keys to the resolvers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use super::publish::Publisher;
 use super::resolvers;
 use crate::config::{Config, ZoneConfig};
 use crate::dns::{DnsError, KeyFor, Primary, Session, TsigKey, TsigProblem};
-use crate::model::{Finding, Rdata, RecordType, Rrset, RrsetKey, Severity, Zone};
+use crate::model::{Finding, Rdata, RecordType, Rrset, RrsetKey, Service, Severity, Zone};
 use crate::protocol::transfer::{Refreshed, Step};
 use crate::protocol::update;
 use crate::reconcile::doctor::{
@@ -147,7 +148,7 @@ impl<'a> Examination<'a> {
             return None;
         };
         let publisher = Publisher::new(self.primary.clone(), scratch);
-        match publisher.permissions().await {
+        match publisher.permissions(self.browses()).await {
             Ok(tried) => {
                 let is_granted = tried.iter().all(Permission::is_granted);
                 self.findings.push(permissions(name, &self.zone.key.name().without_final_dot(), &tried));
@@ -158,6 +159,13 @@ impl<'a> Examination<'a> {
                 None
             }
         }
+    }
+
+    /// Whether a service file makes anything in the zone browsable. Files that are broken are for `srvctl check`.
+    fn browses(&self) -> bool {
+        let services = crate::sources::read(&self.config.services, &self.config.zone_names()).catalogue();
+        let is_browsed = |service: &Arc<Service>| service.is_browsed() && service.key.zone == self.zone.name;
+        services.is_ok_and(|services| services.values().any(is_browsed))
     }
 
     /// What the zone itself tells.

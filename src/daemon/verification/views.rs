@@ -54,9 +54,11 @@ pub(super) async fn of(checks: &[Check]) -> Vec<ServiceViews> {
     found.into_iter().map(|(_, views)| views).collect()
 }
 
-/// What is looked up, each name through each server.
+/// What is looked up, each name through each server. Names of instances are for who browses: none of these consumers asks
+/// for them.
 fn chosen(checks: &[Check]) -> impl Iterator<Item = (&Check, Name)> {
-    let services = || checks.iter().filter(|check| check.record_type == RecordType::SRV);
+    let is_own = |check: &Check| check.service == check.name.to_string();
+    let services = || checks.iter().filter(move |check| check.record_type == RecordType::SRV && is_own(check));
     let all = || services().flat_map(|check| names(check).map(move |name| (check, name)));
     let is_many = all().nth(MOST).is_some();
     all().filter(move |(check, _)| !is_many || check.verdict != Standing::InSync).take(MOST)
@@ -76,7 +78,7 @@ mod tests {
     fn check(names: usize, record_type: RecordType, verdict: Standing) -> Check {
         let name = |index| format!("_web-{index}._tcp.x").parse::<Name>().unwrap();
         Check {
-            service: "_web._tcp.x.".to_owned(),
+            service: "_web-0._tcp.x.".to_owned(),
             server: None,
             name: name(0),
             names: if names > 1 { (0..names).map(name).collect() } else { Vec::new() },
@@ -100,6 +102,8 @@ mod tests {
         let good = |names| check(names, RecordType::SRV, Standing::InSync);
         let bad = |names| check(names, RecordType::SRV, Standing::Missing);
         assert_eq!(counted(&[good(1), check(1, RecordType::A, Standing::Missing)]), (1, 0), "services only");
+        let instance = Check { service: "_other._tcp.x.".to_owned(), ..good(1) };
+        assert_eq!(counted(&[instance]), (0, 0), "and no instances of theirs");
         assert_eq!(counted(&[good(MOST - 2), bad(2)]), (MOST - 2, 2));
         assert_eq!(counted(&[good(MOST - 2), bad(3)]), (0, 3), "names count, and not services");
         assert_eq!(counted(&vec![bad(2); MOST]), (0, MOST));

@@ -110,9 +110,11 @@ pub fn permissions(zone: &Name, key: &str, tried: &[Permission]) -> Finding {
     finding.remedy(if *rcode != Rcode::REFUSED {
         rcode.explain_update().to_owned()
     } else if refused.len() == tried.len() {
+        let browses = tried.iter().any(|permission| permission.record_type == RecordType::PTR);
+        let all = if browses { "A AAAA PTR SRV TXT" } else { "A AAAA SRV TXT" };
         format!(
-            "in the primary's `zone \"{zone}\" {{ … }};`: `update-policy {{ grant \"{key}\" zonesub A AAAA SRV TXT; }};`, in \
-             place of an `allow-update`; then `rndc reconfig`"
+            "in the primary's `zone \"{zone}\" {{ … }};`: `update-policy {{ grant \"{key}\" zonesub {all}; }};`, in place of \
+             an `allow-update`; then `rndc reconfig`"
         )
     } else {
         format!(

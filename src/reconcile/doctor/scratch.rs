@@ -100,12 +100,13 @@ impl Scratch {
 
     /// An update that does nothing, whatever becomes of it: the server says whether it would let us change such a record.
     ///
-    /// Deletes a record that is not there. BIND judges deletes of SRV records by those that are, so these are to be
+    /// Deletes a record that is not there. BIND judges deletes of SRV and PTR records by those that are, so these are to be
     /// added, on a condition that is not met; BIND looks at its policy first.
     pub fn ask(&self, name: &Name, rdata: Rdata) -> NameUpdate {
         let record_type = rdata.record_type();
         let (key, set) = (RrsetKey::new(name.clone(), record_type), Rrset::new(self.ttl, [rdata]));
-        let (before, after) = if record_type == RecordType::SRV { (None, set) } else { (set, None) };
+        let by_content = [RecordType::SRV, RecordType::PTR].contains(&record_type);
+        let (before, after) = if by_content { (None, set) } else { (set, None) };
         let never = (RrsetKey::new(name.clone(), RecordType::A), Rrset::new(0, [Self::addresses()[0].clone()]));
         let condition = never.1.filter(|_| after.is_some()).map(|set| Prerequisite::Exactly(never.0, set));
         let changes = Change::between(key, before.as_ref(), after.as_ref()).into_iter().collect();

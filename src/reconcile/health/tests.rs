@@ -299,6 +299,7 @@ fn what_holds_in_the_beginning_is_configured() {
     world.see_times(0, Passing, 2);
     assert_eq!(world.condition(0), Condition::Passing);
     let mut world = World::new(service(2, health, &[Check { initial: Condition::Failing, ..tcp() }]));
+    world.near = [0, 1].into();
     assert_eq!(world.publications(), [HeldByFloor, HeldByFloor], "a new service is published as a whole");
     world.see_times(0, Passing, 2);
     assert_eq!(world.publications(), [Published, Withdrawn], "and then without those that never passed");
@@ -518,4 +519,22 @@ fn a_service_that_loses_everything_is_published_so() {
     world.service = service(0, withdraw(MinHealthy::default()), &[tcp()]);
     world.health.set(&world.name, Some(&world.service), world.now);
     assert!(world.health.effective(&world.name).is_none_or(|effective| effective.instances.is_empty()));
+}
+
+/// Who is published is not left out because a check of it is another one, whatever that is to say in the beginning.
+#[test]
+fn another_check_alone_withdraws_nobody() {
+    let policy = withdraw(MinHealthy::default());
+    let mut world = World::new(service(3, policy, &[tcp()]));
+    (0..3).for_each(|number| world.see_times(number, Passing, 2));
+    world.service = service(3, policy, &[Check { initial: Condition::Failing, fall: 2, ..tcp() }]);
+    world.health.set(&world.name, Some(&world.service), world.now);
+    assert_eq!(world.publications(), [HeldByFloor; 3]);
+    [0, 1].into_iter().for_each(|number| world.see_times(number, Passing, 2));
+    world.pass_time(SECOND);
+    assert_eq!(world.publications(), [Published, Published, Awaiting], "it has had no turn yet");
+    world.see_times(2, Passing, 2);
+    assert_eq!(world.publications(), [Published; 3]);
+    world.fail(2, &[0, 1]);
+    assert_eq!(world.withdrawn(), [2]);
 }

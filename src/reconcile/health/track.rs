@@ -85,7 +85,8 @@ impl Track {
         let mut before = std::mem::take(&mut self.runs);
         let run = |check: &Arc<Check>| match before.iter().position(|run| run.check == *check) {
             Some(at) => before.swap_remove(at),
-            None => Run::new(Arc::clone(check), now),
+            // It is known, and perhaps published: what holds in the beginning is no reason to leave it out.
+            None => Run::restored(Arc::clone(check), check.initial, now),
         };
         self.runs = checks.iter().map(run).collect();
         if self.runs.is_empty() {

@@ -1,7 +1,7 @@
 //! Coming from elsewhere: what other tools say of services and targets, as services of ours, with a remark on
 //! everything that was mapped, guessed, left alone or refused.
 //!
-//! One file per kind of origin, all of which fill [`Drafts`](drafts::Drafts). One thing that cannot be mapped stops no
+//! One file per kind of origin, all of which fill drafts. One thing that cannot be mapped stops no
 //! other. Reading the foreign files is for [`crate::sources::migration`], writing ours for [`crate::sources::write`].
 
 pub mod consul;

@@ -1,5 +1,6 @@
 //! Scrape jobs with targets that somebody wrote down, as services: one per job, or per value of a label.
 
+mod relabelling;
 mod target;
 
 use std::collections::BTreeMap;
@@ -69,17 +70,44 @@ fn job(drafts: &mut Drafts<'_>, job: &Job, is_chosen: bool) {
     if job.groups.iter().all(|group| group.targets.is_empty()) {
         return;
     }
-    let Some(key) = drafts.named(&source, &job.name, &job.name) else { return };
-    let unread = job.unread.iter().map(String::as_str).chain((!job.relabel.is_empty()).then_some("relabel_configs"));
-    for unmapped in unread {
-        let message = format!("`{unmapped}` stays in Prometheus: no service file has a place for it");
-        let help = "put it into the job that scrapes the service";
-        drafts.say(Remark::new(Fate::Left, &source, job.name.as_str(), message).of(&key).help(help));
+    if job.relabel.iter().any(|rule| rule.target_label == "__address__") {
+        let message = "`relabel_configs` sets `__address__`: what is scraped is not what the job lists";
+        let help = "leave the job as it is, and import the exporter that it asks";
+        return drafts.say(Remark::new(Fate::Refused, &source, job.name.as_str(), message).help(help));
     }
+    let Some(key) = drafts.named(&source, &job.name, &job.name) else { return };
+    left_in_prometheus(drafts, (&key, &source), job);
     let scrape = fitting(drafts, (&key, &source), job);
     drafts.open(&key, &source, format!("{source}, job `{}`", job.name));
     unite(drafts, (&key, &source), &job.name, &scrape);
+    let set = job.relabel.iter().filter_map(relabelling::constant).map(|(name, value)| (name, value.to_owned()));
+    let set = drafts.metadata(&source, &job.name, &key, set.collect::<Vec<_>>());
+    drafts.describe(&key, set);
     offer_all(drafts, &key, job.groups.iter().collect(), &scrape);
+}
+
+/// What a job says that no service file can: who scrapes the service says it again.
+fn left_in_prometheus(drafts: &mut Drafts<'_>, (key, source): (&ServiceKey, &Source), job: &Job) {
+    let mut say = |fate: Fate, message: String, help: Option<&str>| {
+        let remark = Remark::new(fate, source, job.name.as_str(), message).of(key);
+        drafts.say(Remark { help: help.map(str::to_owned), ..remark });
+    };
+    for (name, value) in job.relabel.iter().filter_map(relabelling::constant) {
+        say(Fate::Guessed, format!("`relabel_configs` sets `{name}` to `{value}`: became metadata"), None);
+    }
+    if job.relabel.iter().any(relabelling::drops_targets) {
+        say(Fate::Guessed, "`relabel_configs` may drop targets: all of them were taken".to_owned(), None);
+    }
+    let others = job.relabel.iter().any(|rule| relabelling::constant(rule).is_none()).then_some("relabel_configs");
+    for unmapped in job.unread.iter().map(String::as_str).chain(others) {
+        let message = format!("`{unmapped}` stays in Prometheus: no service file has a place for it");
+        say(Fate::Left, message, Some("put it into the job that scrapes the service"));
+    }
+    let jobs = job.groups.iter().filter_map(|group| group.labels.get("job")).filter(|label| **label != job.name);
+    if let Some(label) = jobs.map(String::as_str).next() {
+        let message = format!("the label `job` of some targets, `{label}`, was left out: the service has one job name");
+        say(Fate::Guessed, message, None);
+    }
 }
 
 /// A service of several jobs is called as none of them.

@@ -1,7 +1,7 @@
 use std::num::NonZeroU16;
 
 use super::*;
-use crate::model::prometheus::Origin;
+use crate::model::prometheus::{Origin, Relabel, RelabelAction};
 
 fn place(line: u32) -> Place {
     Place { file: "prometheus.yml".into(), line, column: 1 }
@@ -199,4 +199,29 @@ fn more_instances_than_a_set_holds_are_spread() {
     assert_eq!(outcome.services[0].service.shards, crate::model::Shards::Auto);
     assert!(says(&outcome, Fate::Guessed, "101 instances"));
     assert_eq!(outcome.services[0].service.instances[0].port, NonZeroU16::new(9100).unwrap());
+}
+
+#[test]
+fn relabelling_is_taken_as_far_as_it_is_the_same_for_all() {
+    let rule = |target_label: &str, replacement: &str| Relabel {
+        target_label: target_label.into(),
+        replacement: replacement.into(),
+        ..Relabel::default()
+    };
+    let mut web = job("web", vec![group(&["vm1.internal.local:80"], &[("job", "other")])]);
+    let keep = Relabel { action: RelabelAction::Keep, source_labels: vec!["team".into()], ..Relabel::default() };
+    web.relabel = vec![rule("product", "jenkins"), rule("instance", "$1"), keep];
+    let mut probes = job("probes", vec![group(&["vm1.internal.local:80"], &[])]);
+    probes.relabel = vec![rule("__address__", "blackbox:9115")];
+    let outcome = mapped(&terms(), vec![web, probes]);
+    assert_eq!(shown(&outcome), ["web {\"product\": \"jenkins\"} [vm1.internal.local:80]"]);
+    for (fate, words) in [
+        (Fate::Guessed, "sets `product` to `jenkins`"),
+        (Fate::Guessed, "may drop targets"),
+        (Fate::Guessed, "the label `job` of some targets, `other`"),
+        (Fate::Left, "`relabel_configs` stays"),
+        (Fate::Refused, "probes `relabel_configs` sets `__address__`"),
+    ] {
+        assert!(says(&outcome, fate, words), "{words}: {outcome:#?}");
+    }
 }

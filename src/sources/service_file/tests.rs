@@ -1,5 +1,6 @@
 use super::*;
 
+mod browse_tests;
 mod health_tests;
 mod scrape_tests;
 

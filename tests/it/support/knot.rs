@@ -52,7 +52,7 @@ fn configuration(blueprint: &Blueprint, directory: &Path, token: &str) -> String
     let actions = match (updates, transfers) {
         (true, true) => {
             "[transfer, update]
-    update-type: [A, AAAA, SRV, TXT]"
+    update-type: [A, AAAA, PTR, SRV, TXT]"
         }
         (true, false) => "update",
         (false, _) => "transfer",

@@ -2,6 +2,7 @@
 
 mod ansible;
 mod api;
+mod avahi;
 mod backend;
 mod certificates;
 mod daemon;
@@ -32,6 +33,7 @@ mod vmagent;
 
 pub(crate) use ansible::{Ansible, Run};
 pub(crate) use api::Api;
+pub(crate) use avahi::Avahi;
 pub(crate) use backend::{Backend, Fleet};
 pub(crate) use certificates::{Authority, Certificate};
 pub(crate) use daemon::{Daemon, Notify, outcome};
