@@ -233,3 +233,55 @@ fn a_prometheus_behind_tls_a_password_and_a_path_is_asked() {
         assert!(output.stderr.contains(told), "{arguments:?}: {output:?}");
     }
 }
+
+/// A job in which every action of relabelling has something to do.
+const RELABELLED: &str = r"
+scrape_configs:
+  - job_name: all
+    metrics_path: /some/path
+    params: { module: [one, two] }
+    static_configs:
+      - targets: ['a.example:80', 'b.example:81', 'dropped:80', 'unequal:80']
+        labels: { team: DevOps, rack: r1, note_one: x, note_two: y, gone: z, empty: '' }
+      - targets: ['[2001:db8::1]:9100']
+        labels: { instance: six, __param_module: own }
+    relabel_configs:
+      - { source_labels: [__address__], regex: '([^:.]+).*', target_label: host }
+      - { source_labels: [team, rack], separator: '-', target_label: both }
+      - { source_labels: [team, rack], regex: '(.+);(.+)', target_label: '${1}_label', replacement: '$2/$$1/${3}' }
+      - { source_labels: [team], action: lowercase, target_label: lower }
+      - { source_labels: [team], action: Uppercase, target_label: upper }
+      - { regex: 'note_(.+)', action: labelmap, replacement: 'mapped_$1' }
+      - { regex: 'note_.+', action: labeldrop }
+      - { source_labels: [__address__], regex: 'dropped:.*', action: drop }
+      - { source_labels: [job], regex: a.l, action: keep }
+      - { source_labels: [__address__], regex: 'unequal.*', target_label: twin, replacement: other }
+      - { source_labels: [__address__], regex: '[^u].*', target_label: twin, replacement: all }
+      - { source_labels: [twin], action: keepequal, target_label: job }
+      - { source_labels: [host], action: dropequal, target_label: lower }
+      - { target_label: gone, replacement: '' }
+      - { source_labels: [__metrics_path__, __param_module, __scheme__], target_label: path }
+      - { source_labels: [host], regex: b, target_label: __address__, replacement: 'elsewhere:82' }
+      - { source_labels: [host], regex: 'ost', target_label: host, replacement: never }
+      - { regex: '__.*|job|host|both|DevOps_label|lower|upper|mapped_.*|path|instance', action: labelkeep }
+";
+
+#[test]
+fn relabelling_comes_to_what_prometheus_makes_of_it() {
+    let configuration = srvctl::sources::prometheus::parse("prometheus.yml", RELABELLED).unwrap();
+    let ours = srvctl::reconcile::parity::Today::of_job(&configuration.jobs[0]).targets;
+    let mut expected: Vec<_> = ours.iter().map(|target| json!(target.labels)).collect();
+    assert_eq!(expected.len(), 3, "{expected:?}");
+    let prometheus = Prometheus::configured(RELABELLED);
+    let mut found = Vec::new();
+    poll(Duration::from_secs(40), || {
+        let answer = prometheus.ask("/api/v1/targets?state=active")?;
+        let targets = answer["data"]["activeTargets"].as_array()?;
+        found = targets.iter().map(|target| target["labels"].clone()).collect();
+        (found.len() == expected.len()).then_some(())
+    });
+    for labels in [&mut expected, &mut found] {
+        labels.sort_by_key(ToString::to_string);
+    }
+    assert_eq!(found, expected);
+}

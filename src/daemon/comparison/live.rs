@@ -88,8 +88,9 @@ fn scraped(target: &LiveTarget) -> Scraped {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
     let scheme: Option<Scheme> = scheme.parse().ok();
     let discovered = meta(target, ADDRESS_LABEL).unwrap_or_default();
-    // Prometheus fills in the port that goes without saying; what was written is better to recognise.
-    let is_same = authority.strip_prefix(discovered).is_some_and(|rest| matches!(rest, "" | ":80" | ":443"));
+    // The port that goes without saying is filled in there. What series are told by is what counts.
+    let is_same = authority.strip_prefix(discovered).is_some_and(|rest| matches!(rest, "" | ":80" | ":443"))
+        && target.labels.get("instance").is_none_or(|instance| instance != authority);
     let address = if authority.is_empty() || is_same { discovered } else { authority };
     Scraped { address: address.to_owned(), labels: target.labels.clone(), scheme }
 }

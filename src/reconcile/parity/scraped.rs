@@ -53,8 +53,9 @@ impl<'j> Scraper<'j> {
         default(JOB.to_owned(), &self.job.name);
         default(SCHEME.to_owned(), scrape.scheme.unwrap_or(Scheme::Http).as_str());
         default(METRICS_PATH.to_owned(), scrape.metrics_path.as_deref().unwrap_or("/metrics"));
+        // Unlike the others, parameters do not give way to what discovery says.
         for (name, values) in &scrape.params {
-            values.iter().take(1).for_each(|first| default(format!("{PARAMETER}{name}"), first));
+            labels.extend(values.first().map(|first| (format!("{PARAMETER}{name}"), first.clone())));
         }
         let mut labels = self.rules.apply(labels)?;
         let address = labels.get(ADDRESS_LABEL)?.clone();
