@@ -50,7 +50,7 @@ fn what_prometheus_would_refuse_is_refused_here() {
         ("scrape_interval = \"10s\"\nscrape_timeout = \"11s\"", "longer than `scrape_interval`"),
         ("params = [\"a\"]", "`params` must be a table"),
         ("params = { a = { b = 1 } }", "must be a string, or a list of strings"),
-        ("interval = \"10s\"", "did you mean `scrape_interval`?"),
+        ("interval = \"10s\"", "unknown key `interval`"),
     ] {
         let text =
             SERVICE.replacen("[[service.instance]]", &format!("[service.scrape]\n{line}\n[[service.instance]]"), 1);
