@@ -1,7 +1,7 @@
 //! A Prometheus as a server: what it scrapes, and its configuration.
 //!
-//! Formats: <https://prometheus.io/docs/prometheus/latest/querying/api/>, "Targets" and "Config". vmagent has the first
-//! of the two as well.
+//! Formats: <https://prometheus.io/docs/prometheus/latest/querying/api/>, "Targets" and "Config".
+//! vmagent answers alike.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -194,9 +194,9 @@ fn show_job(paint: Paint, job: &JobParity) {
         output::line(paint.bad(format_args!("  {setting}: {} today, {} with DNS", shown(today), shown(dns))));
     }
     if job.outcome == Outcome::Unpaired {
-        let way_out =
-            format!("  {} found nowhere in DNS: name its service with --map {}=SERVICE", targets(job.targets), job.job);
-        output::line(format_args!("{way_out}, or compare others with --job"));
+        let targets = targets(job.targets);
+        output::line(format_args!("  {targets}, and nothing in DNS that is known to correspond to them"));
+        output::line(format_args!("  name the service with --map {}=SERVICE, or compare others with --job", job.job));
     }
     job.notes.iter().for_each(|note| output::line(paint.dim(format_args!("  note: {note}"))));
     job.problems.iter().for_each(|problem| output::line(paint.doubtful(format_args!("  ! {problem}"))));

@@ -161,6 +161,15 @@ fn what_cannot_be_looked_up_or_read_is_no_match() {
     assert_eq!(outcomes(&report), ["different", "different"]);
     assert_eq!(servers.seen(1).len(), 1, "{:?}", servers.seen(1));
 
+    let unpaired = workspace.expect(3, &[&arguments[..3], &["--job", "files", "--server", &server]].concat()).stdout;
+    let paired = "files: different\n  with _node-exporter._tcp.internal.local.: the service offers all its 2 targets\n";
+    assert!(unpaired.starts_with(paired), "{unpaired}");
+    workspace.write_file("more.json", "[{ \"targets\": [\"localhost:9090\"] }]");
+    workspace.write_file("targets.json", "[]");
+    let unpaired = workspace.expect(3, &[&arguments[..3], &["--job", "files"]].concat()).stdout;
+    assert!(unpaired.contains("files: nothing to compare it with\n  1 target, and nothing in DNS"), "{unpaired}");
+    workspace.write_file("targets.json", "[{ \"targets\": [\"centos9-vm.internal.local:9100\"] }]");
+
     workspace.write_file("more.json", "[{ \"targets\": [");
     let report = workspace.expect(1, &arguments).stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
@@ -168,19 +177,28 @@ fn what_cannot_be_looked_up_or_read_is_no_match() {
     assert!(job(&report, "files")["problems"][0].as_str().unwrap().contains("more.json:1:"), "{report}");
     let view = &job(&report, "files")["views"][0];
     assert_eq!((&view["missing"], &view["extra"]), (&json!([]), &json!([])), "the other job has the second host");
+}
 
+#[test]
+fn what_cannot_be_done_is_told() {
+    let named = Named::start();
+    let workspace = Workspace::new(&named);
+    workspace.write_service("node-exporter.toml", NODES);
+    workspace.write_file("prometheus.yml", COEXISTENCE);
+    let file = workspace.path().join("prometheus.yml");
+    let by_file = ["compare", "--prometheus-config", file.to_str().unwrap()];
     for (arguments, code, told) in [
         (&["compare"][..], 2, "--prometheus-config"),
         (&["compare", "--prometheus-url", "localhost:9090"], 2, "write it as http://HOST:PORT"),
         (&["compare", "--prometheus-url", "http://127.0.0.1:1"], 1, "cannot be reached"),
         (&["compare", "--prometheus-config", "/nowhere.yml"], 1, "cannot be read"),
         (
-            &[&arguments[..3], &["--job", "nobody"]].concat(),
+            &[&by_file[..], &["--job", "nobody"]].concat(),
             2,
-            "there is no job `nobody`; there are: node-exporter, files",
+            "there is no job `nobody`; there are: jenkins-devops, node-exporter, ",
         ),
-        (&[&arguments[..3], &["--map", "files=nothing"]].concat(), 2, "there is no service `nothing`"),
-        (&[&arguments[..3], &["--map", "files"]].concat(), 2, "write it as JOB=SERVICE"),
+        (&[&by_file[..], &["--map", "node-exporter=nothing"]].concat(), 2, "there is no service `nothing`"),
+        (&[&by_file[..], &["--map", "node-exporter"]].concat(), 2, "write it as JOB=SERVICE"),
     ] {
         let output = workspace.expect(code, arguments);
         assert!(output.stderr.contains(told), "{arguments:?}: {output:?}");

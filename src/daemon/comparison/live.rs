@@ -18,7 +18,7 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// What it was told is nice to know: settings, and jobs that have no target yet. Who does not say it, as vmagent, has
+    /// What it was told is nice to know: settings, and jobs that have no target yet. Who does not say it has
     /// targets all the same.
     pub(super) async fn ask(prometheus: &mut Prometheus, wants_configuration: bool) -> Result<Self, ComparisonError> {
         let targets = prometheus.targets().await.map_err(ComparisonError::Prometheus)?;

@@ -41,6 +41,13 @@ impl Gathered {
     }
 }
 
+impl Gathered {
+    /// Why something of it is not known.
+    pub(super) fn error(&self) -> Option<&str> {
+        self.views.iter().find_map(|(_, found)| found.as_ref().err()).map(String::as_str)
+    }
+}
+
 fn targets(side: &Side, scraper: &Scraper<'_>, server: &str, world: World<'_>) -> Result<Vec<Scraped>, String> {
     if let Some(error) = &side.error {
         return Err(error.clone());

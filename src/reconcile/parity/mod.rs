@@ -110,6 +110,10 @@ pub fn services_in_question(
 pub fn compare(todays: &[Today<'_>], sides: &[Side], world: World<'_>) -> Vec<JobParity> {
     let gathered: Vec<_> = sides.iter().map(|side| differ::Gathered::of(side, todays, world)).collect();
     let chosen: Vec<_> = todays.iter().map(|today| choose(today, sides, &gathered, world)).collect();
+    // What may be the counterpart of a job, if only somebody knew.
+    let jobs = sides.iter().zip(&gathered).filter(|(side, _)| side.service.is_none());
+    let blind = jobs.filter_map(|(side, gathered)| Some(format!("job `{}`: {}", side.job.name, gathered.error()?)));
+    let blind: Vec<String> = blind.collect();
     let mut taken: Vec<BTreeSet<Endpoint>> = vec![BTreeSet::new(); sides.len()];
     for (today, chosen) in todays.iter().zip(&chosen) {
         for side in chosen.iter().flat_map(|chosen| &chosen.sides) {
@@ -117,7 +121,7 @@ pub fn compare(todays: &[Today<'_>], sides: &[Side], world: World<'_>) -> Vec<Jo
         }
     }
     let judged = todays.iter().zip(chosen).map(|(today, chosen)| {
-        let Some(chosen) = chosen else { return alone(today) };
+        let Some(chosen) = chosen else { return alone(today, &blind) };
         let others: BTreeSet<_> = chosen.sides.iter().flat_map(|side| &taken[*side]).cloned().collect();
         let sides: Vec<_> = chosen.sides.iter().map(|side| (&sides[*side], &gathered[*side])).collect();
         differ::compare(today, &sides, (counterpart(&sides, chosen.pairing, world), &others), world)
@@ -180,15 +184,21 @@ fn counterpart(sides: &[(&Side, &differ::Gathered)], pairing: pair::Pairing, wor
     }
 }
 
-/// A job with which nothing can be compared.
-fn alone(today: &Today<'_>) -> JobParity {
+/// A job with which nothing can be compared. `blind` are the jobs that could not be looked up: one of them may have the
+/// same targets.
+fn alone(today: &Today<'_>, blind: &[String]) -> JobParity {
     let outcome = match today {
         _ if !today.problems.is_empty() => Outcome::Unknown,
+        _ if !today.targets.is_empty() && !blind.is_empty() => Outcome::Unknown,
         _ if !today.targets.is_empty() => Outcome::Unpaired,
         _ if !today.unasked.is_empty() && today.wanted => Outcome::Unknown,
         _ if !today.unasked.is_empty() || today.job.dns_sd.is_empty() => Outcome::NotCompared,
         _ => Outcome::FromDns,
     };
     let views = today.from_dns.iter().map(|targets| differ::discovered(targets)).collect();
-    JobParity { outcome, views, ..differ::empty(today) }
+    let mut parity = JobParity { outcome, views, ..differ::empty(today) };
+    if !today.targets.is_empty() {
+        parity.problems.extend_from_slice(blind);
+    }
+    parity
 }

@@ -286,6 +286,12 @@ fn what_is_not_known_is_never_a_match() {
     let more = one(&(text.clone() + "    consul_sd_configs: [{ server: a }]\n"), &ours, good);
     assert_eq!((more.outcome, more.views[0].outcome), (Outcome::Unknown, Outcome::Match));
     assert!(more.notes[0].contains("--prometheus-url"), "{more:?}");
+    // Nobody knows whether a job that cannot be looked up has the targets of one without a counterpart.
+    let sd = "  - job_name: by-dns\n    dns_sd_configs: [{ names: [_db._tcp.example] }]\n";
+    let lonely = "scrape_configs:\n".to_owned() + &job("any", "x:1") + sd;
+    let parity = one(&lonely, &ours, &[("_db._tcp.example", &["?"])]);
+    assert_eq!((parity.outcome, parity.problems.len()), (Outcome::Unknown, 1), "{parity:?}");
+    assert!(parity.problems[0].starts_with("job `by-dns`: _db._tcp.example: "), "{parity:?}");
     let broken = one(&(text + "    scrape_interval: soon\n"), &ours, good);
     assert_eq!(broken.outcome, Outcome::Unknown);
     assert!(broken.problems[0].contains("prometheus.yml:4:22: `soon`"), "{broken:?}");

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
@@ -270,4 +271,28 @@ fn many_targets_are_read() {
     let json: Vec<_> = (0..20_000).map(|host| format!("\"host-{host}:9100\"")).collect();
     let groups = parse_file_sd("many.json", &format!("[{{\"targets\": [{}]}}]", json.join(","))).unwrap();
     assert_eq!(groups[0].targets.len(), 20_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn whatever_the_text_it_is_read_or_refused_with_a_word(text in "[a-c:,\\-\\[\\]{}#&*!|>'\"%@?~<\n\t ü0]{0,40}") {
+        let show = |problem: &Diagnostic| {
+            assert!(!problem.to_string().is_empty());
+            let _ = problem.place();
+        };
+        for text in [text.clone(), format!("scrape_configs:\n  - job_name: a\n    static_configs: {text}")] {
+            match parse("prometheus.yml", &text) {
+                Ok(configuration) => {
+                    let of_jobs = configuration.jobs.iter().flat_map(|job| &job.problems);
+                    configuration.problems.iter().chain(of_jobs).for_each(show);
+                }
+                Err(problem) => show(&problem),
+            }
+        }
+        for file in ["targets.yml", "targets.json"] {
+            parse_file_sd(file, &text).map_or_else(|problem| show(&problem), |_| ());
+        }
+    }
 }
