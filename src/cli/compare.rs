@@ -69,6 +69,9 @@ pub struct CompareArgs {
     pub format: Format,
 }
 
+/// As many targets are shown of a list.
+const MANY: usize = 20;
+
 /// Names of jobs may have anything in them, those of services no `=`.
 fn pair(text: &str) -> Result<(String, String), String> {
     let pair = text.rsplit_once('=').filter(|(job, service)| !job.is_empty() && !service.is_empty());
@@ -236,7 +239,10 @@ fn show_view(paint: Paint, job: &JobParity, view: &View) {
     let counted = format!("  {}: {own} of {} found", view.server, targets(job.targets));
     output::line(if view.outcome == Outcome::Match { counted } else { paint.bad(counted) });
     for (what, targets) in [("missing", &view.missing), ("extra", &view.extra)] {
-        targets.iter().for_each(|target| output::line(paint.bad(format_args!("    {what}: {target}"))));
+        targets.iter().take(MANY).for_each(|target| output::line(paint.bad(format_args!("    {what}: {target}"))));
+        if let Some(more @ 1..) = targets.len().checked_sub(MANY) {
+            output::line(paint.bad(format_args!("    {what}: {more} more, which --json shows")));
+        }
     }
     for Spelling { today, dns, in_what } in &view.spelled {
         let how = match in_what {

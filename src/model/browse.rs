@@ -19,11 +19,16 @@ pub const SUBTYPE_LABEL: &str = "_sub";
 /// The service whose names are DNS-SD's own: `_dns-sd._udp` (RFC 6763 sections 9 and 11).
 pub const META_SERVICE: &str = "dns-sd";
 
+/// The key under which the TXT of an instance tells how it is.
+const HEALTH_KEY: &str = "health";
+
 /// That a service can be browsed, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Browse {
     /// Subtypes of every instance, without the underscore: `ci` for `_ci._sub._jenkins._tcp`.
     pub subtypes: BTreeSet<String>,
+    /// Whether the TXT of an instance that is checked tells how it is: `health=passing`.
+    pub health: bool,
 }
 
 /// The names that DNS-SD keeps for a zone as a whole.
@@ -95,6 +100,11 @@ impl Service {
         self.browse.is_some() && !self.is_spread()
     }
 
+    /// Whether whoever browses is told how its instances are.
+    pub fn tells_health(&self) -> bool {
+        self.is_browsed() && self.browse.as_ref().is_some_and(|browse| browse.health)
+    }
+
     /// What each instance is called, in the order of the instances; none for one that cannot be told from another.
     ///
     /// What a person wrote comes first. Others are called by their host as the zone has it, with the port when the same
@@ -129,6 +139,10 @@ impl Service {
         for (key, value) in self.metadata.iter().chain(&instance.metadata) {
             pairs.insert(key.to_ascii_lowercase(), (key, value));
         }
+        // What a person wrote stays.
+        if let Some(condition) = instance.condition {
+            pairs.entry(HEALTH_KEY.to_owned()).or_insert((HEALTH_KEY, condition.as_str()));
+        }
         let version = pairs.remove("txtvers");
         version.into_iter().chain(pairs.into_values()).map(|(key, value)| format!("{key}={value}")).collect()
     }
@@ -153,7 +167,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::Place;
+    use crate::model::{Condition, Place};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -196,6 +210,13 @@ mod tests {
         one.instances[0].metadata =
             [("team", "qa"), ("txtvers", "1"), ("zone", "")].map(|(key, value)| (key.into(), value.into())).into();
         assert_eq!(one.instance_text(&one.instances[0]), ["txtvers=1", "env=test", "team=qa", "zone="]);
+        one.instances[0].condition = Some(Condition::Failing);
+        assert_eq!(
+            one.instance_text(&one.instances[0]),
+            ["txtvers=1", "env=test", "health=failing", "team=qa", "zone="]
+        );
+        one.metadata.insert("Health".into(), "ours".into());
+        assert_eq!(one.instance_text(&one.instances[0])[2], "Health=ours");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::browse::Browse;
 use super::diagnostic::Place;
-use super::health::{Check, Checks, HealthPolicy};
+use super::health::{Check, Checks, Condition, HealthPolicy};
 use super::name::{Name, NameError};
 use super::rules::{self, Refusal};
 use super::scrape::Scrape;
@@ -218,8 +218,12 @@ impl Service {
 
     /// Whether whoever browses sees the same, of services with as many instances.
     fn is_browsed_alike(&self, other: &Self) -> bool {
-        let said = |instance: &Instance| (instance.name.clone(), instance.subtypes.clone(), instance.metadata.clone());
-        let same = |(one, another): (&Instance, &Instance)| said(one) == said(another);
+        let same = |(one, another): (&Instance, &Instance)| {
+            one.name == another.name
+                && one.subtypes == another.subtypes
+                && one.metadata == another.metadata
+                && one.condition == another.condition
+        };
         self.browse == other.browse && (self.browse.is_none() || self.instances.iter().zip(&other.instances).all(same))
     }
 }
@@ -298,6 +302,8 @@ pub struct Instance {
     /// Whether its health keeps it out of the SRV set; the addresses of its host are published all the same. Never
     /// written by a person: see [`crate::reconcile::health`].
     pub withdrawn: bool,
+    /// How it is, where it is checked and whoever browses is told. Never written by a person, as `withdrawn`.
+    pub condition: Option<Condition>,
     /// Where a person wrote it.
     pub place: Place,
 }
@@ -306,8 +312,9 @@ impl Instance {
     /// An instance of which nothing is said but where it is and where that was said.
     pub fn new(host: Name, port: NonZeroU16, place: Place) -> Self {
         let (addresses, metadata, checks, withdrawn) = (SmallVec::new(), BTreeMap::new(), None, false);
-        let (name, subtypes) = (None, BTreeSet::new());
-        Self { host, port, priority: 0, weight: 0, addresses, metadata, name, subtypes, checks, withdrawn, place }
+        let (name, subtypes, condition) = (None, BTreeSet::new(), None);
+        let (priority, weight) = (0, 0);
+        Self { host, port, priority, weight, addresses, metadata, name, subtypes, checks, withdrawn, condition, place }
     }
 }
 

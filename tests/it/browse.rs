@@ -262,3 +262,27 @@ fn instances_that_register_themselves_can_be_browsed_where_a_file_says_so() {
     daemon.wait_in_sync();
     assert_eq!(daemon.stop(), 0);
 }
+
+#[test]
+fn whoever_browses_is_told_how_an_instance_is_where_that_is_asked_for() {
+    let named = Named::start();
+    let workspace = Workspace::with(&settings(&named));
+    let check =
+        "health = true\n[[service.check]]\ntype = \"lease\"\nttl = \"1h\"\nrise = 1\nfall = 1\n[[service.instance]]";
+    workspace.write_service("jenkins.toml", &JENKINS.replacen("[[service.instance]]", check, 1));
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    let told = |word: &str| {
+        let text = |line: &String| line.starts_with("Jenkins") && line.contains("TXT") && line.contains(word);
+        named.zone_text().iter().any(text)
+    };
+    assert!(told("\"health=passing\""), "{:#?}", named.zone_text());
+    let listed = || named.zone_text().iter().filter(|line| line.contains("PTR") || line.contains("SRV")).count();
+    let before = listed();
+    let renew = ["renew", "jenkins", "--host", "centos9-vm", "--port", "8080", "--status"];
+    workspace.expect(0, &[&renew[..], &["failing"]].concat());
+    daemon.wait_for("it is told to fail", || told("\"health=failing\""));
+    assert_eq!(listed(), before, "and stays where it is: the policy is to publish");
+    workspace.expect(0, &[&renew[..], &["passing"]].concat());
+    daemon.wait_for("it is told to pass", || told("\"health=passing\""));
+}

@@ -1,9 +1,16 @@
 //! `srvctl compare`: static targets beside DNS, with a real Prometheus that has both.
 
-use serde_json::{Value, json};
+use std::fs;
+use std::time::Duration;
 
-use crate::scripted::{Servers, always};
-use crate::support::{Named, Prometheus, Targets, Workspace, assert_golden, in_private_network, strings};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::scripted::{Servers, always, replying};
+use crate::support::{
+    Authority, Certificate, Named, Prometheus, Targets, Workspace, assert_golden, free_address, in_private_network,
+    poll, strings,
+};
 
 /// The study's own jobs, and one that is to take over from the second.
 const COEXISTENCE: &str = "\
@@ -116,7 +123,10 @@ fn static_targets_are_validated_beside_those_from_dns() {
 fn what_cannot_be_looked_up_or_read_is_no_match() {
     // Its servers have to answer while srvctl runs and we wait for it.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let servers = runtime.block_on(Servers::start([always(2)]));
+    let servers = runtime.block_on(Servers::start([
+        always(2), // SERVFAIL
+        replying(|query| query.reply().srv("centos9-vm.internal.local.", 9100)),
+    ]));
     let named = Named::start();
     let workspace = Workspace::new(&named);
     workspace.write_service("node-exporter.toml", NODES);
@@ -144,6 +154,13 @@ fn what_cannot_be_looked_up_or_read_is_no_match() {
 
     let arguments = [&arguments[..3], &["--map", "files=node-exporter", "--job", "files", "--json"]].concat();
     workspace.expect(0, &arguments);
+    // Both jobs are compared with the same name, which is looked up once.
+    let server = servers.addresses[1].to_string();
+    let all = [&arguments[..5], &["--server", &server, "--json"]].concat();
+    let report: Value = serde_json::from_str(&workspace.expect(3, &all).stdout).unwrap();
+    assert_eq!(outcomes(&report), ["different", "different"]);
+    assert_eq!(servers.seen(1).len(), 1, "{:?}", servers.seen(1));
+
     workspace.write_file("more.json", "[{ \"targets\": [");
     let report = workspace.expect(1, &arguments).stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
@@ -164,6 +181,53 @@ fn what_cannot_be_looked_up_or_read_is_no_match() {
         ),
         (&[&arguments[..3], &["--map", "files=nothing"]].concat(), 2, "there is no service `nothing`"),
         (&[&arguments[..3], &["--map", "files"]].concat(), 2, "write it as JOB=SERVICE"),
+    ] {
+        let output = workspace.expect(code, arguments);
+        assert!(output.stderr.contains(told), "{arguments:?}: {output:?}");
+    }
+}
+
+/// `secret`, as htpasswd -B has it.
+const HASHED: &str = "$2b$04$s9uq9cwUL2VLLcOzWjoZ1O15ExRdgo/y0bDhLOsRyVu8/PoVALoUu";
+
+#[test]
+fn a_prometheus_behind_tls_a_password_and_a_path_is_asked() {
+    let named = Named::start();
+    let workspace = Workspace::new(&named);
+    workspace.write_service("node-exporter.toml", NODES);
+    workspace.converge();
+    let authority = Authority::new();
+    let Certificate { certificate, key } = authority.certify(&["127.0.0.1"]);
+    let directory = TempDir::with_prefix("srvctl-prometheus-").unwrap();
+    let path = |file: &str| directory.path().join(file);
+    let jobs = "scrape_configs: [{ job_name: node-exporter, static_configs: [{ targets: \
+                ['centos9-vm.internal.local:9100', 'centos9-vm2.internal.local:9100'] }] }]";
+    let web = format!(
+        "tls_server_config: {{ cert_file: server.pem, key_file: server.key }}\nbasic_auth_users: {{ srvctl: '{HASHED}' }}\n"
+    );
+    let files = [("prometheus.yml", jobs), ("web.yml", &web), ("server.pem", &certificate), ("server.key", &key)];
+    for (file, text) in files {
+        fs::write(path(file), text).unwrap();
+    }
+    workspace.write_file("ca.pem", &authority.pem());
+    workspace.write_file("password", "srvctl:secret\n");
+    let (file, web) = (path("prometheus.yml"), format!("--web.config.file={}", path("web.yml").display()));
+    let address = free_address();
+    let _prometheus = Prometheus::with_arguments(address, &file, directory, &[&web, "--web.route-prefix=/prom"]);
+    let url = format!("https://{address}/prom");
+    let [ca, password] = ["ca.pem", "password"].map(|file| workspace.path().join(file).display().to_string());
+    let whole = ["compare", "--prometheus-url", &url, "--ca-file", &ca, "--password-file", &password];
+    let answered = poll(Duration::from_secs(40), || (workspace.run(&whole).code == 0).then_some(()));
+    assert!(answered.is_some(), "{:?}", workspace.run(&whole));
+    let open = format!("http://{address}/prom");
+    for (arguments, code, told) in [
+        (&whole[..3], 1, "name the certificate of the CA that signed it with --ca-file"),
+        (&whole[..5], 1, "gave no usable answer at /api/v1/targets: it answered 401 Unauthorized"),
+        (
+            &["compare", "--prometheus-url", &open, "--password-file", &password][..],
+            2,
+            "a password is not sent over http://",
+        ),
     ] {
         let output = workspace.expect(code, arguments);
         assert!(output.stderr.contains(told), "{arguments:?}: {output:?}");

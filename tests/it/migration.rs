@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -58,7 +59,7 @@ impl Site {
             let count: usize = count.parse().unwrap();
             let prometheus = self.prometheus.as_ref().unwrap();
             let mut last = None;
-            let found = poll(std::time::Duration::from_secs(60), || {
+            let found = poll(Duration::from_mins(1), || {
                 last = prometheus.targets();
                 let all: usize = last.iter().flatten().map(|(_, targets)| targets.len()).sum();
                 (all == count).then_some(())
@@ -79,7 +80,7 @@ fn played(page: &str, site: &mut Site) -> String {
     let mut written = String::new();
     let mut file = None;
     while let Some(line) = lines.next() {
-        written += &format!("{line}\n");
+        written.extend([line, "\n"]);
         let comment = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
         match comment.map(|comment| (comment, comment.strip_prefix("file "))) {
             Some((_, Some(name))) => file = Some(name),
@@ -114,7 +115,7 @@ fn console(block: &[&str], site: &Site) -> String {
         let printed = site.run(command);
         // The page keeps its numbers where only they are others.
         let kept = if masked(&there) == masked(&printed) { there } else { printed };
-        written += &format!("{line}\n{kept}");
+        written.extend([line, "\n", &kept]);
     }
     written
 }

@@ -69,6 +69,8 @@ pub struct Outcome {
     pub publication: Publication,
     /// For the next decision about it, see `Standing::seconded`.
     pub seconded: Option<u64>,
+    /// How it is, where that is told to who browses.
+    pub told: Option<Condition>,
 }
 
 /// What holds for a service beside its instances.
@@ -190,7 +192,8 @@ fn effect(outcome: &Outcome) -> Option<Publication> {
 
 /// Whether a service is published the same way after two decisions.
 pub(super) fn has_same_effect(one: &[Outcome], other: &[Outcome]) -> bool {
-    one.iter().map(effect).eq(other.iter().map(effect))
+    let seen = |outcome: &Outcome| (effect(outcome), outcome.told);
+    one.iter().map(seen).eq(other.iter().map(seen))
 }
 
 /// The service as it shall be published: the same one when nothing is changed about it. Withdrawn instances are still in
@@ -198,11 +201,12 @@ pub(super) fn has_same_effect(one: &[Outcome], other: &[Outcome]) -> bool {
 ///
 /// `outcomes` belong to its instances, in their order.
 pub fn effective(service: &Arc<Service>, outcomes: &[Outcome]) -> Arc<Service> {
-    if outcomes.iter().all(|outcome| effect(outcome).is_none()) {
+    if outcomes.iter().all(|outcome| effect(outcome).is_none() && outcome.told.is_none()) {
         return Arc::clone(service);
     }
     let mut changed = Service::clone(service);
     for (instance, outcome) in changed.instances.iter_mut().zip(outcomes) {
+        instance.condition = outcome.told;
         match (outcome.publication, service.health) {
             (Publication::Withdrawn, _) => instance.withdrawn = true,
             (Publication::Deprioritised, HealthPolicy::Deprioritise { priority, weight }) => {

@@ -289,7 +289,12 @@ impl Health {
             seconded: track.seconded,
         };
         let standings: Vec<_> = watched.instances.iter().zip(&watched.service.instances).map(standing).collect();
-        let decision = decide(watched.service.health, &standings, surroundings);
+        let mut decision = decide(watched.service.health, &standings, surroundings);
+        if watched.service.tells_health() {
+            for (outcome, standing) in decision.outcomes.iter_mut().zip(&standings) {
+                outcome.told = standing.checked.then_some(standing.condition);
+            }
+        }
         news.decided(own_name, watched, &standings, &decision);
         for ((_, track), outcome) in watched.instances.iter_mut().zip(&decision.outcomes) {
             (track.publication, track.seconded) = (outcome.publication, outcome.seconded);

@@ -200,14 +200,9 @@ fn difference(
     let mut missing: BTreeMap<_, _> = own.iter().filter(|(endpoint, _)| !there.contains_key(endpoint)).collect();
     let is_new = |endpoint: &&Endpoint| !own.contains_key(endpoint) && !others.contains(endpoint);
     let mut extra: BTreeMap<_, _> = there.iter().filter(|(endpoint, _)| is_new(endpoint)).collect();
-    let addresses = if extra.is_empty() { BTreeMap::new() } else { addresses(catalogue) };
+    let names = Names::of(extra.keys().copied(), catalogue);
     missing.retain(|endpoint, target| {
-        let is_same = |other: &&Endpoint| {
-            let known = endpoint.ip().zip(addresses.get(&other.host));
-            let has_address = known.is_some_and(|(ip, known)| known.contains(&ip) && endpoint.port == other.port);
-            endpoint.is_short_for(other) || has_address
-        };
-        let mut same = extra.keys().copied().filter(is_same).cloned();
+        let mut same = names.meant_by(endpoint).filter(|other| extra.contains_key(other)).cloned();
         // Of two hosts with such a name or address either may be meant.
         let (Some(other), None) = (same.next(), same.next()) else { return true };
         let in_what = if endpoint.ip().is_some() { Form::Address } else { Form::ShortName };
@@ -225,14 +220,44 @@ fn difference(
     View { server, outcome, targets: there.len(), missing, extra, spelled, error: None }
 }
 
-/// The addresses of our hosts, by their names in lower case.
-fn addresses(catalogue: &Catalogue) -> BTreeMap<String, BTreeSet<IpAddr>> {
-    let mut addresses: BTreeMap<_, BTreeSet<IpAddr>> = BTreeMap::new();
-    for instance in catalogue.values().flat_map(|service| &service.instances) {
-        let host = instance.host.without_final_dot().to_ascii_lowercase();
-        addresses.entry(host).or_default().extend(&instance.addresses);
+/// Targets by what somebody may call them who does not say their full name.
+struct Names {
+    by_first_label: BTreeMap<(String, String), Vec<Endpoint>>,
+    by_address: BTreeMap<(IpAddr, String), Vec<Endpoint>>,
+}
+
+impl Names {
+    fn of<'e>(endpoints: impl Iterator<Item = &'e Endpoint>, catalogue: &Catalogue) -> Self {
+        let mut names = Self { by_first_label: BTreeMap::new(), by_address: BTreeMap::new() };
+        let mut wanted: BTreeMap<&str, Vec<&Endpoint>> = BTreeMap::new();
+        for endpoint in endpoints {
+            wanted.entry(&endpoint.host).or_default().push(endpoint);
+            if let Some((first, _)) = endpoint.host.split_once('.') {
+                let of_name = names.by_first_label.entry((first.to_owned(), endpoint.port.clone()));
+                of_name.or_default().push(endpoint.clone());
+            }
+        }
+        for instance in catalogue.values().flat_map(|service| &service.instances) {
+            let host = instance.host.without_final_dot().to_ascii_lowercase();
+            for endpoint in wanted.get(host.as_str()).into_iter().flatten() {
+                for address in &instance.addresses {
+                    let known = names.by_address.entry((*address, endpoint.port.clone())).or_default();
+                    // A host is in as many services as there are on it.
+                    if !known.contains(endpoint) {
+                        known.push((*endpoint).clone());
+                    }
+                }
+            }
+        }
+        names
     }
-    addresses
+
+    fn meant_by(&self, endpoint: &Endpoint) -> impl Iterator<Item = &Endpoint> {
+        let by_address = endpoint.ip().and_then(|ip| self.by_address.get(&(ip, endpoint.port.clone())));
+        let by_name = self.by_first_label.get(&(endpoint.host.clone(), endpoint.port.clone()));
+        let by_name = by_name.into_iter().flatten().filter(|other| endpoint.is_short_for(other));
+        by_address.into_iter().flatten().chain(by_name)
+    }
 }
 
 type Both<'t> = (&'t Scraped, &'t Scraped);

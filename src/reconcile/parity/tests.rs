@@ -1,5 +1,7 @@
 //! Jobs beside what DNS would give: paired, carried out, compared.
 
+use proptest::prelude::*;
+
 use crate::model::health::HealthPolicy;
 use crate::model::prometheus::Configuration;
 use crate::model::{Instance, Name, Place, Rdata, RecordType, Server, Service, ServiceKey, Srv};
@@ -342,4 +344,38 @@ fn every_other_type_of_record_makes_targets_too() {
     let world = World { catalogue: &catalogue, map: &map, found: &found, defaults: (None, None) };
     let parity = compare(&todays, &[side], world).remove(0);
     assert_eq!(parity.outcome, Outcome::Match, "{parity:?}");
+}
+
+/// Some of eight hosts at two ports, in lower or upper case.
+fn some_targets() -> impl Strategy<Value = Vec<String>> {
+    let one = (0..8u8, 80..82u16, any::<bool>()).prop_map(|(host, port, is_upper)| {
+        let host = format!("host-{host}.internal.local");
+        format!("{}:{port}", if is_upper { host.to_uppercase() } else { host })
+    });
+    proptest::collection::vec(one, 1..12)
+}
+
+fn lower<'t>(targets: impl IntoIterator<Item = &'t String>) -> BTreeSet<String> {
+    targets.into_iter().map(|target| target.to_lowercase()).collect()
+}
+
+proptest! {
+    #[test]
+    fn whatever_there_is_on_both_sides_the_difference_is_that_of_the_sets(
+        today in some_targets(),
+        dns in some_targets(),
+    ) {
+        let quoted: Vec<_> = today.iter().map(|target| format!("'{target}'")).collect();
+        let text = "scrape_configs:\n".to_owned() + &job("web", &quoted.join(", "));
+        let ours = catalogue(vec![service("web", &[], &["a:80"])]);
+        let found: Vec<&str> = dns.iter().map(String::as_str).collect();
+        let parity = one(&text, &ours, &[(WEB, &found)]);
+        let view = &parity.views[0];
+        let (before, after) = (lower(&today), lower(&dns));
+        prop_assert_eq!(lower(&view.missing), &before - &after);
+        prop_assert_eq!(lower(&view.extra), &after - &before);
+        prop_assert_eq!((parity.targets, view.targets), (before.len(), after.len()));
+        let is_match = before == after && view.spelled.is_empty();
+        prop_assert_eq!(parity.outcome == Outcome::Match, is_match, "{:?}", parity);
+    }
 }

@@ -18,7 +18,8 @@ pub(super) fn read(fields: &mut Fields<'_, '_>, shards: Shards) -> Option<Arc<Br
                 "a service that is spread by `shards` cannot be browsed: its instances move from name to name";
             fields.report_with_help(fields.header(), message, "remove `[service.browse]`, or `shards`");
         }
-        Some(Arc::new(Browse { subtypes: subtypes(fields) }))
+        let health = fields.boolean("health").unwrap_or(false);
+        Some(Arc::new(Browse { subtypes: subtypes(fields), health }))
     })
 }
 

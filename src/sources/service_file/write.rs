@@ -35,8 +35,9 @@ pub fn write(service: &Service, comments: &[String], file: &Path, zones: &[Name]
     if let Some(scrape) = scrape {
         page.scrape(scrape);
     }
-    if let Some(Browse { subtypes }) = browse.as_deref() {
+    if let Some(Browse { subtypes, health }) = browse.as_deref() {
         page.header("\n[service.browse]");
+        page.other_than(&false, "health", health);
         page.subtypes(subtypes);
     }
     page.health(*health);
@@ -158,6 +159,7 @@ impl Page<'_> {
             subtypes,
             checks,
             withdrawn: _,
+            condition: _,
             place: _,
         } = instance;
         self.header("\n[[service.instance]]");

@@ -149,7 +149,7 @@ fn browsed_services() -> impl Strategy<Value = Service> {
     )
         .prop_map(|(mut service, name, subtypes, is_browsed)| {
             if is_browsed && service.shards == Shards::Off {
-                service.browse = Some(Arc::new(Browse { subtypes: subtypes.clone() }));
+                service.browse = Some(Arc::new(Browse { subtypes: subtypes.clone(), health: subtypes.len() == 1 }));
                 service.instances[0].name = Some(name);
                 service.instances[0].subtypes = subtypes;
             }

@@ -74,12 +74,17 @@ impl Prometheus {
 
     /// With the configuration that somebody else writes there.
     pub(crate) fn of_file(address: SocketAddr, file: &Path, directory: TempDir) -> Self {
+        Self::with_arguments(address, file, directory, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn with_arguments(address: SocketAddr, file: &Path, directory: TempDir, more: &[&str]) -> Self {
         let path = directory.path();
         let log = File::create(path.join("prometheus.log")).unwrap();
         let mut command = Command::new(find("prometheus", "prometheus"));
         command.arg(format!("--config.file={}", file.display()));
         command.arg(format!("--storage.tsdb.path={}", path.join("data").display()));
-        command.arg(format!("--web.listen-address={address}")).current_dir(path);
+        command.arg(format!("--web.listen-address={address}")).args(more).current_dir(path);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         let child = command.spawn().unwrap();
         Self { address, child, directory }

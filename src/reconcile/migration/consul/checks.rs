@@ -16,7 +16,7 @@ use crate::reconcile::migration::terms::is_local;
 /// A check, in Consul's words.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
-pub struct CheckDefinition {
+pub(super) struct CheckDefinition {
     http: Option<String>,
     method: Option<String>,
     header: Option<Value>,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub use checks::CheckDefinition;
+use checks::CheckDefinition;
 
 use super::drafts::{Drafts, Outcome};
 use super::remark::{Fate, Remark, Source};
