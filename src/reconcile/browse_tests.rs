@@ -357,6 +357,39 @@ proptest! {
 }
 
 #[test]
+fn a_list_that_is_full_takes_no_more_while_removals_are_held() {
+    let hosts = |range: std::ops::Range<u8>| range.map(|host| (host, 2)).collect::<Vec<_>>();
+    let live = converge(zone(&[]), Some(service(&hosts(0..60), true, None)), 100, assert_whole).live().clone();
+    let due = |wish: std::ops::Range<u8>| {
+        let mut desired = nothing(30);
+        desired.set(&own_name(), Some(service(&hosts(wish), true, None)));
+        let reconciler = Reconciler::new(owner(), desired, live.clone());
+        let guarded = guard(&reconciler, None);
+        assert!(guarded.held.is_some());
+        guarded.due(&reconciler).filter(|update| update.name.parent() == Some(own_name())).count()
+    };
+    assert_eq!(due(40..100), 40, "60 that stay and 40 that come have room");
+    assert_eq!(due(41..110), 0, "60 that stay and 50 that come have not");
+}
+
+#[test]
+fn more_types_than_their_list_may_hold_are_told_and_published_all_the_same() {
+    let mut desired = nothing(100);
+    for index in 0..101 {
+        let key = ServiceKey { name: format!("s{index}"), proto: "tcp".into(), zone: ZONE.parse().unwrap() };
+        let one = Service { key, ..Service::clone(&service(&[(1, 1)], true, None)) };
+        desired.set(&one.key.owner_name().unwrap(), Some(Arc::new(one)));
+    }
+    let reconciler = Reconciler::new(owner(), desired, zone(&[]));
+    let conflicts: Vec<_> = reconciler.conflicts().collect();
+    let [Conflict { name, obstacle }] = &conflicts[..] else { panic!("{conflicts:?}") };
+    assert_eq!(name.to_string(), "_services._dns-sd._udp.internal.local.");
+    assert!(obstacle.to_string().starts_with("101 services can be browsed"), "{obstacle}");
+    // Each service's own name and its instance, and two names that list the domain.
+    assert_eq!(reconciler.pending_count(), 2 * 101 + 2);
+}
+
+#[test]
 fn who_is_withdrawn_goes_as_a_whole_and_comes_back_so() {
     let good = service(&[(1, 2), (2, 4)], true, None);
     let live = converge(zone(&[]), Some(Arc::clone(&good)), 100, assert_whole).live().clone();

@@ -80,8 +80,7 @@ impl Holdings {
 
 /// The service that a name of ours belongs to as an instance or a list.
 fn browsed_service(owned: &OwnedName, live: &Zone) -> Option<Name> {
-    let is_service = shards::key_of(&owned.name, live.origin()).is_some();
-    let is_list = is_service && owned.types.contains(&RecordType::PTR);
+    let is_list = owned.types.contains(&RecordType::PTR) && shards::key_of(&owned.name, live.origin()).is_some();
     browse::own_name_of(&owned.name, live.origin()).or_else(|| is_list.then(|| owned.name.clone()))
 }
 
