@@ -74,12 +74,13 @@ impl Browsed {
     }
 }
 
-/// What the names of DNS-SD itself shall hold in a zone where these services can be browsed.
-pub(super) fn meta(zone: &Name, ttl: u32, services: &BTreeSet<Name>) -> BTreeMap<Name, Wanted> {
-    let (Ok(names), false) = (MetaNames::of(zone), services.is_empty()) else { return BTreeMap::new() };
-    let list = |pointers: Vec<Rdata>| Rrset::new(ttl, pointers).map(|set| Wanted::from([(RecordType::PTR, set)]));
-    let domains = names.domains.into_iter().filter_map(|name| Some((name, list(vec![pointer(zone)])?)));
-    domains.chain(list(services.iter().map(pointer).collect()).map(|types| (names.types, types))).collect()
+/// What a name of DNS-SD itself shall hold in a zone where these services can be browsed.
+pub(super) fn meta(names: &MetaNames, at: &Name, zone: &Name, services: &BTreeSet<Name>, ttl: u32) -> Option<Rrset> {
+    if names.types == *at {
+        Rrset::new(ttl, services.iter().map(pointer))
+    } else {
+        (names.domains.contains(at) && !services.is_empty()).then(|| Rrset::new(ttl, [pointer(zone)]))?
+    }
 }
 
 fn pointer(name: &Name) -> Rdata {
@@ -89,6 +90,11 @@ fn pointer(name: &Name) -> Rdata {
 /// The own name of the service that a name belongs to, of those that can be browsed.
 pub(super) fn own_name_of(name: &Name, zone: &Name) -> Option<Name> {
     browsed_service(name, zone)
+}
+
+/// Whether a name is that of an instance of a service that can be browsed: lists begin with an underscore.
+pub(super) fn is_instance(name: &Name, zone: &Name) -> bool {
+    !name.labels().next().is_some_and(|label| label.starts_with(b"_")) && browsed_service(name, zone).is_some()
 }
 
 /// Whether the guard leaves records of a type at a name out of its count: those for who browses are there once more for
@@ -116,6 +122,8 @@ pub(super) struct Sight<'a> {
     pub(super) wanted: &'a Browsed,
     /// Names of the service in the zone that are ours.
     pub(super) owned: &'a BTreeSet<Name>,
+    /// How many records one RRset may hold.
+    pub(super) limit: usize,
 }
 
 /// One list, as it is and shall be.
@@ -128,6 +136,8 @@ struct List<'a> {
     marker: Option<(RrsetKey, Rrset)>,
     /// Whether that is the marker in the zone already.
     is_ready: bool,
+    /// Whether who comes has room beside who goes: a message knows no order among instances.
+    has_room: bool,
 }
 
 impl Sight<'_> {
@@ -178,7 +188,16 @@ impl Sight<'_> {
         let mut sets = beside.clone();
         sets.extend(staying.map(|set| (RecordType::PTR, set)));
         let held = is_list.then_some(RecordType::PTR);
-        let step = plan::holding(self.planner(), name, &sets, held);
+        let whole = plan::holding(self.planner(), name, &sets, held);
+        let repairs = whole.touches(|changed| *changed == key);
+        // Whoever may not change PTR records has the others all the same.
+        let step = match &live {
+            Some(live) if repairs && whole.touches(|changed| changed.name == *name && *changed != key) => {
+                sets.insert(RecordType::PTR, live.clone());
+                plan::holding(self.planner(), name, &sets, Some(RecordType::PTR))
+            }
+            _ => whole,
+        };
         let marker_key = Marker::name_for(name).ok().map(|marker| RrsetKey::new(marker, RecordType::TXT));
         let changes = || step.update.iter().flat_map(|update| &update.changes);
         let marker_change = changes().find(|change| Some(&change.key) == marker_key.as_ref());
@@ -187,9 +206,17 @@ impl Sight<'_> {
             (None, Ownership::Ours(_, marker)) => Some(marker),
             (None, _) => None,
         };
-        let is_ready = marker_change.is_none() && changes().all(|change| change.key != key);
+        let is_ready = marker_change.is_none() && !repairs;
+        let has_room = self.has_room(live.as_ref(), wanted);
         let marker = marker_key.zip(marker.filter(names_pointers));
-        (step, List { key, live, wanted, marker, is_ready })
+        (step, List { key, live, wanted, marker, is_ready, has_room })
+    }
+
+    /// Whether a list has room for all that it shall have beside all that it has, or nothing that could go first.
+    fn has_room(&self, live: Option<&Rrset>, wanted: Option<&Rrset>) -> bool {
+        let (Some(live), Some(wanted)) = (live, wanted) else { return true };
+        let goes = live.minus(Some(wanted)).next().is_some();
+        !goes || live.rdatas().len() + wanted.minus(Some(live)).count() <= self.limit
     }
 
     fn planner(&self) -> plan::Planner<'_> {
@@ -221,7 +248,7 @@ impl Sight<'_> {
                 }
                 continue;
             };
-            waits |= !list.is_ready;
+            waits |= !list.is_ready || (shall && !list.has_room);
             update.prerequisites.push(Prerequisite::Exactly(marker_key.clone(), marker.clone()));
             let set = Rrset::new(list.wanted.or(list.live.as_ref()).map_or(0, |set| set.ttl), [pointer]);
             let (before, after) = if shall { (None, set) } else { (set, None) };

@@ -236,6 +236,7 @@ fn what_is_foreign_stands_in_the_way_of_an_instance_as_a_whole() {
     let after = converge(foreign, wish(), 100, |_| ());
     assert_eq!(conflicts(&after), [own_name().to_string()]);
     assert!(after.live().unmarked_names().all(|name| name.parent() != Some(own_name())));
+    assert_eq!(after.live().rrset(&own_name(), RecordType::SRV).unwrap().rdatas().len(), 2, "Prometheus finds it");
     // Taken over, it keeps nothing that is not wanted, and the instances come as a whole.
     let update = adopt(&owner(), after.desired(), after.live(), &own_name(), &mode).unwrap().unwrap();
     let (adopted, _) = serve(after.live(), &[update], 1, assert_whole);
@@ -400,6 +401,77 @@ fn who_is_withdrawn_goes_as_a_whole_and_comes_back_so() {
     assert!(without.is_in_sync() && without.live().at(&instance).is_none());
     let again = converge(without.live().clone(), Some(good), 1, assert_whole);
     assert_eq!(again.live().at(&instance), live.at(&instance));
+}
+
+#[test]
+fn strays_among_the_pointers_do_not_hold_up_what_prometheus_looks_up() {
+    let mut live = converge(zone(&[]), Some(service(&[(1, 2)], true, None)), 100, assert_whole).live().clone();
+    live.insert(Record { name: own_name(), ttl: 300, rdata: pointer(&name("stray")) });
+    let mut desired = nothing(100);
+    desired.set(&own_name(), Some(service(&[(1, 2), (2, 4)], true, None)));
+    let reconciler = Reconciler::new(owner(), desired, live.clone());
+    let update = reconciler.update(&own_name()).unwrap();
+    let changed: Vec<_> = update.changes.iter().map(|change| change.key.record_type).collect();
+    assert_eq!(changed, [RecordType::SRV], "a server may refuse every change of PTR records");
+    assert!(converge(live, Some(service(&[(1, 2), (2, 4)], true, None)), 1, |_| ()).is_in_sync());
+}
+
+#[test]
+fn a_rename_has_room_in_a_list_that_is_full() {
+    let full = service(&(0..100).map(|host| (host, 1)).collect::<Vec<_>>(), true, None);
+    let live = converge(zone(&[]), Some(Arc::clone(&full)), 100, assert_whole).live().clone();
+    let mut renamed = Service::clone(&full);
+    renamed.instances[50].name = Some("A".to_owned());
+    let after = converge(live, Some(Arc::new(renamed)), 1, |zone| {
+        assert_whole(zone);
+        assert!(zone.rrset(&own_name(), RecordType::PTR).unwrap().rdatas().len() <= 100, "a server would refuse it");
+    });
+    assert!(after.is_in_sync());
+}
+
+#[test]
+fn who_browses_loses_nothing_while_a_plan_is_held() {
+    let hosts = |hosts: std::ops::Range<u8>| hosts.map(|host| (host, 1)).collect::<Vec<_>>();
+    let mut live = converge(zone(&[]), Some(service(&hosts(0..20), true, None)), 100, assert_whole).live().clone();
+    live.insert(Record { name: own_name(), ttl: 300, rdata: pointer(&name("stray")) });
+    live.insert(Record { name: name("_services._dns-sd._udp"), ttl: 300, rdata: pointer(&name("_other._tcp")) });
+    let mut wish = Service::clone(&service(&hosts(0..11), true, None));
+    wish.instances[0].host = name("elsewhere");
+    wish.instances.sort_by(|one, other| one.host.cmp(&other.host));
+    let mut desired = nothing(30);
+    desired.set(&own_name(), Some(Arc::new(wish)));
+    let reconciler = Reconciler::new(owner(), desired, live);
+    let guarded = guard(&reconciler, None);
+    assert_eq!(guarded.held.as_ref().unwrap().removed, 10);
+    let due: Vec<_> = guarded.due(&reconciler).collect();
+    let gone = due.iter().flat_map(|update| &update.changes).flat_map(|change| change.operations().0);
+    assert_eq!(gone.count(), 0, "{due:?}");
+    let [update] = &due[..] else { panic!("{due:?}") };
+    assert_eq!(update.name, own_name(), "the new target is added beside the old one");
+}
+
+#[test]
+fn with_a_missing_source_nothing_goes_that_is_there_for_who_browses() {
+    let live = converge(zone(&[]), Some(service(&[(1, 2)], true, None)), 100, assert_whole).live().clone();
+    let mut desired = nothing(30);
+    desired.set(&own_name(), Some(service(&[(1, 2)], false, None)));
+    let mut reconciler = Reconciler::new(owner(), desired, live);
+    assert_eq!(guard(&reconciler, None).held, None, "a person took browsing out");
+    reconciler.set_missing_sources(vec![crate::reconcile::MissingSource::NewRegistrations]);
+    let guarded = guard(&reconciler, None);
+    let id = guarded.held.as_ref().expect("perhaps nobody did").id;
+    assert_eq!(guarded.due(&reconciler).count(), 0);
+    assert_eq!(guard(&reconciler, Some(id)).held, None);
+}
+
+#[test]
+fn a_service_that_grows_too_large_stays_on_the_lists() {
+    let live = converge(zone(&[]), Some(service(&[(1, 2)], true, None)), 100, assert_whole).live().clone();
+    let mut desired = nothing(100);
+    desired.set(&own_name(), Some(service(&(0..101).map(|host| (host, 1)).collect::<Vec<_>>(), true, None)));
+    let reconciler = Reconciler::new(owner(), desired, live);
+    assert_eq!(conflicts(&reconciler), [own_name().to_string()]);
+    assert_eq!(lines(&reconciler), Vec::<String>::new());
 }
 
 #[test]

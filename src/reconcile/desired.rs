@@ -13,7 +13,7 @@ use super::guard::MissingSource;
 use super::refusal::Refusal;
 use super::shards::Sharded;
 use crate::model::{
-    Catalogue, Instance, Name, NameMap, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv,
+    Catalogue, Instance, MetaNames, Name, NameMap, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv,
 };
 use crate::protocol::update;
 use crate::protocol::wire;
@@ -47,8 +47,8 @@ pub struct Desired {
     hosts: NameMap<SmallVec<[Name; 1]>>,
     /// The services of this zone that can be browsed, by their own names.
     browsing: BTreeSet<Name>,
-    /// What the names of DNS-SD itself shall hold because of them.
-    meta: BTreeMap<Name, Wanted>,
+    /// The names of DNS-SD itself, which hold something because of them.
+    meta: Option<MetaNames>,
     /// Sources from which nothing came at all: then removals are for a person to accept.
     pub missing_sources: Vec<MissingSource>,
     /// Records of no service.
@@ -90,13 +90,14 @@ impl Desired {
     /// When there is no such zone.
     pub fn nothing(zones: Arc<[ZonePolicy]>, index: usize) -> Self {
         assert!(index < zones.len());
+        let meta = MetaNames::of(&zones[index].name).ok();
         Self {
             zones,
             index,
             services: NameMap::default(),
             hosts: NameMap::default(),
             browsing: BTreeSet::new(),
-            meta: BTreeMap::new(),
+            meta,
             missing_sources: Vec::new(),
             #[cfg(test)]
             fixed: BTreeMap::new(),
@@ -169,16 +170,23 @@ impl Desired {
     /// Notes whether a service can be browsed. Says which names of DNS-SD itself may have changed.
     fn set_browsing(&mut self, own_name: &Name, after: Option<&Publication>) -> Vec<Name> {
         let is_browsed = |after: &Publication| after.service.is_browsed() && self.is_home(&after.service);
-        let has_changed = match after.filter(|after| is_browsed(after) && after.refusal.is_none()) {
+        // One that is refused stays as it is, and on the lists.
+        let has_changed = match after.filter(|after| is_browsed(after)) {
             Some(_) => self.browsing.insert(own_name.clone()),
             None => self.browsing.remove(own_name),
         };
-        if !has_changed {
-            return Vec::new();
-        }
-        let after = browse::meta(&self.policy().name, self.policy().ttl, &self.browsing);
-        let before = std::mem::replace(&mut self.meta, after);
-        before.into_keys().chain(self.meta.keys().cloned()).collect()
+        self.meta.iter().filter(|_| has_changed).flat_map(MetaNames::all).cloned().collect()
+    }
+
+    /// The names of DNS-SD itself that shall hold something.
+    fn meta_names(&self) -> impl Iterator<Item = &Name> {
+        self.meta.iter().filter(|_| !self.browsing.is_empty()).flat_map(MetaNames::all)
+    }
+
+    /// What is wanted at a name of DNS-SD itself.
+    fn meta(&self, name: &Name) -> Option<Rrset> {
+        let (zone, ttl) = (&self.policy().name, self.policy().ttl);
+        self.meta.as_ref().and_then(|names| browse::meta(names, name, zone, &self.browsing, ttl))
     }
 
     /// What a service shall have for who browses, by its own name.
@@ -214,7 +222,7 @@ impl Desired {
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         let services = self.services.unsorted().filter(|(_, publication)| self.is_home(&publication.service));
         let names = services.map(|(own_name, _)| own_name).chain(self.hosts.unsorted().map(|(host, _)| host));
-        let names = names.chain(self.meta.keys());
+        let names = names.chain(self.meta_names());
         #[cfg(test)]
         let names = names.chain(self.fixed.keys());
         names
@@ -223,7 +231,7 @@ impl Desired {
     /// Whether a name is one of [`names`](Self::names).
     pub(super) fn contains(&self, name: &Name) -> bool {
         self.hosts.contains(name)
-            || self.meta.contains_key(name)
+            || self.meta_names().any(|meta| meta == name)
             || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
     }
 
@@ -245,8 +253,11 @@ impl Desired {
         }
         if !self.browsing.is_empty() {
             let own_name = browse::own_name_of(name, &self.policy().name).unwrap_or_else(|| name.clone());
-            let of_service = self.is_browsed(&own_name).then(|| self.browsed(&own_name).at(name));
-            wanted.extend(of_service.or_else(|| self.meta.get(name).cloned()).into_iter().flatten());
+            if self.is_browsed(&own_name) {
+                wanted.extend(self.browsed(&own_name).at(name));
+            } else {
+                wanted.extend(self.meta(name).map(|list| (RecordType::PTR, list)));
+            }
         }
         // Refused is a service as a whole, and its hosts belong to it: their addresses stay as they are.
         for Publication { service, ttl, .. } in self.givers(name).filter(|giver| giver.refusal.is_none()) {

@@ -405,8 +405,9 @@ impl Reconciler {
         } else if !owned.is_empty() || self.desired.is_browsed(own_name) {
             let mut beside = joint.names.get(own_name).cloned().unwrap_or_else(|| self.desired.at(own_name));
             beside.remove(&RecordType::PTR);
-            let (owner, live, marker_ttl) = (&self.owner, &self.live, self.desired.policy().ttl);
-            planned = browse::Sight { owner, live, marker_ttl, own_name, wanted, owned }.steps(&beside);
+            let (owner, live, policy) = (&self.owner, &self.live, self.desired.policy());
+            let (marker_ttl, limit) = (policy.ttl, policy.max_records_per_rrset);
+            planned = browse::Sight { owner, live, marker_ttl, own_name, wanted, owned, limit }.steps(&beside);
             self.browsed.insert(own_name.clone(), planned.keys().filter(|name| *name != own_name).cloned().collect());
         }
         for name in known {
