@@ -136,12 +136,13 @@ impl Service {
         all.map(String::as_str).collect()
     }
 
-    /// What is known of an instance, as the strings of its TXT record: the service's metadata, the instance's own in its
-    /// place where both have a key (keys are the same without case, RFC 6763 section 6.4). `txtvers` comes first
+    /// What is known of an instance, as the strings of its TXT record: the service's metadata as a person gave it, the
+    /// instance's own in its place where both have a key (keys are the same without case, RFC 6763 section 6.4). `txtvers` comes first
     /// (section 6.7), the others by key.
     pub fn instance_text(&self, instance: &Instance) -> Vec<String> {
         let mut pairs: BTreeMap<String, (&str, &str)> = BTreeMap::new();
-        for (key, value) in self.metadata.iter().chain(&instance.metadata) {
+        let said = self.metadata.iter().filter(|(key, _)| !self.agreed.contains(*key));
+        for (key, value) in said.chain(&instance.metadata) {
             pairs.insert(key.to_ascii_lowercase(), (key, value));
         }
         // What a person wrote stays.
@@ -220,8 +221,14 @@ mod tests {
             one.instance_text(&one.instances[0]),
             ["txtvers=1", "env=test", "health=failing", "team=qa", "zone="]
         );
+        one.metadata.insert("rack".into(), "of who registered".into());
+        one.agreed.insert("rack".into());
         one.metadata.insert("Health".into(), "ours".into());
-        assert_eq!(one.instance_text(&one.instances[0])[2], "Health=ours");
+        assert_eq!(
+            one.instance_text(&one.instances[0]),
+            ["txtvers=1", "env=test", "Health=ours", "team=qa", "zone="],
+            "what others registered is not said of it"
+        );
     }
 
     #[test]
