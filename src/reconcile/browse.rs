@@ -83,6 +83,21 @@ pub(super) fn meta(names: &MetaNames, at: &Name, zone: &Name, services: &BTreeSe
     }
 }
 
+/// Says of a list of types or domains that is somebody else's what it lacks, in place of what is in the way.
+pub(super) fn tell_shared_list(obstacles: &mut [Obstacle], name: &Name, wanted: &Wanted, live: &Zone) {
+    for obstacle in obstacles {
+        let owner = match obstacle {
+            Obstacle::Foreign(_) => None,
+            Obstacle::OtherOwner(owner) => Some(owner.clone()),
+            _ => continue,
+        };
+        let there = live.rrset(name, RecordType::PTR);
+        let missing = |wanted: &Rrset| Rrset::new(wanted.ttl, wanted.minus(there.as_ref()).cloned());
+        let missing = wanted.get(&RecordType::PTR).and_then(missing).map(|set| set.records(name));
+        *obstacle = Obstacle::SharedList { missing: missing.unwrap_or_default(), owner };
+    }
+}
+
 fn pointer(name: &Name) -> Rdata {
     Rdata::from_wire(RecordType::PTR, name.as_wire())
 }

@@ -475,6 +475,45 @@ fn a_service_that_grows_too_large_stays_on_the_lists() {
 }
 
 #[test]
+fn a_list_of_types_that_another_has_is_told_with_what_it_lacks() {
+    let types = name("_services._dns-sd._udp");
+    let mut live = zone(&[(types.clone(), pointer(&name("_other._tcp")))]);
+    let wish = || Some(service(&[(1, 2)], true, None));
+    let told = |live: Zone| {
+        let after = converge(live, wish(), 100, assert_whole);
+        after.conflicts().map(|Conflict { name, obstacle }| format!("{name}: {obstacle}")).collect::<Vec<_>>()
+    };
+    let lacks = "lacks `_services._dns-sd._udp.internal.local. 300 IN PTR _jenkins._tcp.internal.local.`";
+    let [foreign] = &told(live.clone())[..] else { panic!() };
+    assert!(foreign.contains(lacks) && foreign.ends_with("satisfies all: add the record by hand"), "{foreign}");
+    let marker = Marker { owner: "north".parse().unwrap(), types: [RecordType::PTR].into() };
+    live.insert(Record { name: Marker::name_for(&types).unwrap(), ttl: 300, rdata: marker.to_rdata() });
+    let [theirs] = &told(live.clone())[..] else { panic!() };
+    assert!(theirs.contains(lacks) && theirs.contains("owner \"north\", whose it is, `release` it"), "{theirs}");
+    // What is advised helps.
+    let mut shared = zone(&[(types.clone(), pointer(&name("_other._tcp")))]);
+    shared.insert(Record { name: types, ttl: 300, rdata: pointer(&own_name()) });
+    assert_eq!(told(shared), Vec::<String>::new());
+}
+
+#[test]
+fn a_list_that_no_message_holds_leaves_the_srv_set_as_it_is() {
+    let long = |index: u16| Instance {
+        name: Some(format!("{index:0>63}")),
+        ..Instance::new(name("h1"), NonZeroU16::new(index + 1).unwrap(), Place { file: "s".into(), line: 1, column: 1 })
+    };
+    let many = Service { instances: (0..1000).map(long).collect(), ..Service::clone(&service(&[], true, None)) };
+    let mut desired = Desired::nothing([ZonePolicy { max_records_per_rrset: 2000, ..policy(100) }].into(), 0);
+    desired.set(&own_name(), Some(Arc::new(many)));
+    let reconciler = Reconciler::new(owner(), desired, zone(&[]));
+    let [update] = &reconciler.plan().updates[..] else { panic!() };
+    assert_eq!(update.record_counts().1, 1001, "SRV records and a marker");
+    let obstacles: Vec<_> = reconciler.conflicts().map(|conflict| conflict.obstacle.to_string()).collect();
+    let [obstacle] = &obstacles[..] else { panic!("{obstacles:?}") };
+    assert!(obstacle.starts_with("the list of the instances of _jenkins._tcp"), "{obstacle}");
+}
+
+#[test]
 fn a_service_that_is_spread_is_not_browsed() {
     let spread = Service { shards: Shards::Fixed(2), ..Service::clone(&service(&[(1, 2)], true, None)) };
     assert_eq!(Browsed::of(&spread, 300), Browsed::default());

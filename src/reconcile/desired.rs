@@ -62,6 +62,8 @@ struct Publication {
     /// Of its records, seconds.
     ttl: u32,
     refusal: Option<Box<Refusal>>,
+    /// Why it cannot be browsed, when that is so though it asks for it.
+    unlisted: Option<Box<Refusal>>,
 }
 
 /// The addresses that a service gives for hosts.
@@ -164,12 +166,15 @@ impl Desired {
         let home = self.zones.iter().find(|policy| policy.name == service.key.zone)?;
         let ttl = service.ttl.unwrap_or(home.ttl);
         let refusal = refusal(&service, home).map(Box::new);
-        Some(Publication { service, ttl, refusal })
+        let unlisted = list_refusal(&service).map(Box::new);
+        Some(Publication { service, ttl, refusal, unlisted })
     }
 
     /// Notes whether a service can be browsed. Says which names of DNS-SD itself may have changed.
     fn set_browsing(&mut self, own_name: &Name, after: Option<&Publication>) -> Vec<Name> {
-        let is_browsed = |after: &Publication| after.service.is_browsed() && self.is_home(&after.service);
+        let is_browsed = |after: &Publication| {
+            after.service.is_browsed() && after.unlisted.is_none() && self.is_home(&after.service)
+        };
         // One that is refused stays as it is, and on the lists.
         let has_changed = match after.filter(|after| is_browsed(after)) {
             Some(_) => self.browsing.insert(own_name.clone()),
@@ -183,6 +188,11 @@ impl Desired {
         self.meta.iter().filter(|_| !self.browsing.is_empty()).flat_map(MetaNames::all)
     }
 
+    /// Whether a name is one of them.
+    pub(super) fn is_meta(&self, name: &Name) -> bool {
+        self.meta_names().any(|meta| meta == name)
+    }
+
     /// What is wanted at a name of DNS-SD itself.
     fn meta(&self, name: &Name) -> Option<Rrset> {
         let (zone, ttl) = (&self.policy().name, self.policy().ttl);
@@ -193,7 +203,7 @@ impl Desired {
     pub(super) fn browsed(&self, own_name: &Name) -> Browsed {
         let publication = self.services.get(own_name).filter(|publication| self.is_home(&publication.service));
         publication
-            .filter(|publication| publication.refusal.is_none())
+            .filter(|publication| publication.refusal.is_none() && publication.unlisted.is_none())
             .map_or_else(Browsed::default, |publication| Browsed::of(&publication.service, publication.ttl))
     }
 
@@ -231,7 +241,7 @@ impl Desired {
     /// Whether a name is one of [`names`](Self::names).
     pub(super) fn contains(&self, name: &Name) -> bool {
         self.hosts.contains(name)
-            || self.meta_names().any(|meta| meta == name)
+            || self.is_meta(name)
             || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
     }
 
@@ -273,7 +283,13 @@ impl Desired {
     pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
         let all = self.services.sorted().into_iter().map(|(_, publication)| publication);
         let home = all.filter(|publication| self.is_home(&publication.service));
-        home.filter_map(|publication| publication.refusal.as_deref())
+        home.filter_map(|publication| publication.refusal.as_deref().or(publication.unlisted.as_deref()))
+    }
+
+    /// Why a service cannot be browsed, by its own name, when that is so though it asks for it.
+    pub(super) fn unlisted(&self, own_name: &Name) -> Option<&Refusal> {
+        let publication = self.services.get(own_name).filter(|publication| self.is_home(&publication.service))?;
+        publication.unlisted.as_deref().filter(|_| publication.refusal.is_none())
     }
 
     /// Why nothing of a service is published, by its own name.
@@ -343,14 +359,18 @@ pub(super) fn refusal(service: &Service, home: &ZonePolicy) -> Option<Refusal> {
     // With those that health left out: what is too large is not published for as long as some of it fails.
     let srv = srv_of(service.instances.iter(), 0)?;
     let (records, bytes) = (srv.rdatas().len().min(records), update::answer_len(&own_name, srv.rdatas()));
-    let lists = Browsed::of(service, 0).lists;
-    let longest = lists.iter().map(|(name, list)| update::answer_len(name, list.rdatas())).max();
-    let bytes = bytes.max(longest.unwrap_or_default());
     if records > limit {
         Some(Refusal::TooManyRecords { service: service.key.clone(), records, limit })
     } else {
         (bytes > wire::MAX_MESSAGE).then(|| Refusal::TooLarge { service: service.key.clone(), bytes })
     }
+}
+
+/// Why a service cannot be browsed that asks for it.
+fn list_refusal(service: &Service) -> Option<Refusal> {
+    let lists = Browsed::of(service, 0).lists;
+    let bytes = lists.iter().map(|(name, list)| update::answer_len(name, list.rdatas())).max()?;
+    (bytes > wire::MAX_MESSAGE).then(|| Refusal::ListTooLarge { service: service.key.clone(), bytes })
 }
 
 impl Sharded {

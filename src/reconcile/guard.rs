@@ -273,7 +273,11 @@ impl After<'_> {
         let (gone, mut new) = change.operations();
         let is_missing = self.is_missing();
         let mut is_replaced = |gone: &Rdata| {
-            if is_missing { new.iter().any(|new| verdict::is_same_endpoint(new, gone)) } else { takes_place(&mut new, gone) }
+            if is_missing {
+                new.iter().any(|new| verdict::is_same_endpoint(new, gone))
+            } else {
+                takes_place(&mut new, gone)
+            }
         };
         gone.into_iter().filter(|gone| !is_replaced(gone)).collect()
     }

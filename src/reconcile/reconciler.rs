@@ -41,7 +41,7 @@ pub struct Reconciler {
     dirty: BTreeSet<Name>,
     pending: NameMap<Pending>,
     conflicts: BTreeMap<Name, Vec<Obstacle>>,
-    /// Names at which something is to do or in the way for who browses, by the own names of their services.
+    /// Names that were seen together for who browses, by the own names of their services, which are not among them.
     browsed: BTreeMap<Name, BTreeSet<Name>>,
     /// Services whose names were seen together when they were last examined, by their own names.
     joint: BTreeSet<Name>,
@@ -320,7 +320,7 @@ impl Reconciler {
             || self.desired.is_sharded(own_name)
             || self.desired.is_browsed(own_name)
             || self.holdings.browsed(own_name).is_some()
-            || self.desired.refusal(own_name).is_some()
+            || self.desired.refusal(own_name).or(self.desired.unlisted(own_name)).is_some()
     }
 
     fn examine_name(&mut self, name: &Name) {
@@ -336,7 +336,10 @@ impl Reconciler {
             return;
         }
         let is_untouched = || self.desired.is_frozen(name) || self.untouched.values().any(|all| all.contains(name));
-        let step = if wanted.is_empty() && is_untouched() { Step::default() } else { self.step(name, &wanted) };
+        let mut step = if wanted.is_empty() && is_untouched() { Step::default() } else { self.step(name, &wanted) };
+        if self.desired.is_meta(name) {
+            browse::tell_shared_list(&mut step.obstacles, name, &wanted, &self.live);
+        }
         self.count(name, &wanted);
         self.settle(name, step, Kind::Alone);
     }
@@ -371,7 +374,7 @@ impl Reconciler {
                 (None, Some(wanted)) => wanted.clone(),
                 (None, None) => self.desired.at(&name),
             };
-            let (step, kind) = match (&joint.refused, planned) {
+            let (mut step, kind) = match (&joint.refused, planned) {
                 (Some(refusal), _) if name == *own_name => {
                     (Step { update: None, obstacles: vec![Obstacle::Refused(refusal.clone())] }, Kind::Joint)
                 }
@@ -379,6 +382,8 @@ impl Reconciler {
                 _ if joint.untouched.contains(&name) => (Step::default(), Kind::Joint),
                 _ => (self.step(&name, &wanted), Kind::Joint),
             };
+            let unlisted = self.desired.unlisted(own_name).filter(|_| name == *own_name);
+            step.obstacles.extend(unlisted.cloned().map(Obstacle::Refused));
             self.count(&name, &wanted);
             self.settle(&name, step, kind);
         }
