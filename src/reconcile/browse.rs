@@ -32,6 +32,8 @@ pub(super) struct Browsed {
     pub(super) instances: BTreeMap<Name, Wanted>,
     /// The PTR set of each list, by its name: the service's own and its subtypes'.
     pub(super) lists: BTreeMap<Name, Rrset>,
+    /// Host and port of the first that has no name which can be published, and how many have none.
+    pub(super) unnamed: Option<(String, usize)>,
 }
 
 impl Browsed {
@@ -39,6 +41,7 @@ impl Browsed {
     /// whoever browses finds all of an instance or nothing.
     pub(super) fn of(service: &Service, ttl: u32) -> Self {
         let (mut instances, mut lists) = (BTreeMap::new(), BTreeMap::<Name, Vec<Rdata>>::new());
+        let mut unnamed: Option<(String, usize)> = None;
         let Some(own_name) = service.key.owner_name().ok().filter(|_| service.is_browsed()) else {
             return Self::default();
         };
@@ -46,7 +49,11 @@ impl Browsed {
         for (instance, name) in named.filter(|(instance, _)| !instance.withdrawn) {
             // Names were checked where a person wrote them. One that registered itself under too long a name is left out.
             let full = name.and_then(|name| instance_name(&own_name, &name).ok());
-            let Some(full) = full.filter(|full| Marker::name_for(full).is_ok()) else { continue };
+            let Some(full) = full.filter(|full| Marker::name_for(full).is_ok()) else {
+                let first = || (format!("{}:{}", instance.host.without_final_dot(), instance.port), 0);
+                unnamed.get_or_insert_with(first).1 += 1;
+                continue;
+            };
             let srv = Srv {
                 priority: instance.priority,
                 weight: instance.weight,
@@ -63,7 +70,7 @@ impl Browsed {
             }
         }
         let lists = lists.into_iter().filter_map(|(list, pointers)| Some((list, Rrset::new(ttl, pointers)?)));
-        Self { instances, lists: lists.collect() }
+        Self { instances, lists: lists.collect(), unnamed }
     }
 
     /// What is wanted at one of its names.
@@ -102,11 +109,6 @@ fn pointer(name: &Name) -> Rdata {
     Rdata::from_wire(RecordType::PTR, name.as_wire())
 }
 
-/// The own name of the service that a name belongs to, of those that can be browsed.
-pub(super) fn own_name_of(name: &Name, zone: &Name) -> Option<Name> {
-    browsed_service(name, zone)
-}
-
 /// Whether a name is that of an instance of a service that can be browsed: lists begin with an underscore.
 pub(super) fn is_instance(name: &Name, zone: &Name) -> bool {
     !name.labels().next().is_some_and(|label| label.starts_with(b"_")) && browsed_service(name, zone).is_some()
@@ -116,7 +118,7 @@ pub(super) fn is_instance(name: &Name, zone: &Name) -> bool {
 /// each instance, and Prometheus never looks at them.
 pub(super) fn is_uncounted(name: &Name, record_type: RecordType, zone: &Name) -> bool {
     let of_instance = [RecordType::SRV, RecordType::TXT].contains(&record_type);
-    record_type == RecordType::PTR || (of_instance && own_name_of(name, zone).is_some())
+    record_type == RecordType::PTR || (of_instance && browsed_service(name, zone).is_some())
 }
 
 /// The update of a name, and whether it has to wait for another's.

@@ -514,6 +514,22 @@ fn a_list_that_no_message_holds_leaves_the_srv_set_as_it_is() {
 }
 
 #[test]
+fn who_registered_under_too_long_a_name_is_told_of() {
+    let long = format!("{0}.{0}.{0}.example", "x".repeat(60)).parse::<Name>().unwrap();
+    let mut wish = Service::clone(&service(&[(1, 2)], true, None));
+    let instance = |port| Instance {
+        name: None,
+        ..Instance::new(long.clone(), NonZeroU16::new(port).unwrap(), wish.place.clone())
+    };
+    let more = [instance(1), instance(1)];
+    wish.instances.extend(more);
+    let after = converge(zone(&[]), Some(Arc::new(wish)), 100, |_| ());
+    let [Conflict { name, obstacle }] = &after.conflicts().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(*name, own_name());
+    assert!(obstacle.to_string().starts_with("1 of the instances, xxx"), "{obstacle}");
+}
+
+#[test]
 fn a_service_that_is_spread_is_not_browsed() {
     let spread = Service { shards: Shards::Fixed(2), ..Service::clone(&service(&[(1, 2)], true, None)) };
     assert_eq!(Browsed::of(&spread, 300), Browsed::default());

@@ -12,6 +12,7 @@ use super::browse::{self, Browsed};
 use super::guard::MissingSource;
 use super::refusal::Refusal;
 use super::shards::Sharded;
+use crate::model::browse::browsed_service;
 use crate::model::{
     Catalogue, Instance, MetaNames, Name, NameMap, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv,
 };
@@ -262,7 +263,7 @@ impl Desired {
             wanted.extend(txt_rrset(service, *ttl).map(|set| (RecordType::TXT, set)));
         }
         if !self.browsing.is_empty() {
-            let own_name = browse::own_name_of(name, &self.policy().name).unwrap_or_else(|| name.clone());
+            let own_name = browsed_service(name, &self.policy().name).unwrap_or_else(|| name.clone());
             if self.is_browsed(&own_name) {
                 wanted.extend(self.browsed(&own_name).at(name));
             } else {
@@ -397,7 +398,7 @@ pub fn records_of(service: &Service, policies: &[ZonePolicy]) -> Vec<(RrsetKey, 
     let Ok(own_name) = service.key.owner_name() else { return records };
     let own = srv_rrset(service, ttl).into_iter().chain(txt_rrset(service, ttl));
     records.extend(own.map(|set| (RrsetKey::new(own_name.clone(), set.record_type()), set)));
-    let Browsed { instances, lists } = Browsed::of(service, ttl);
+    let Browsed { instances, lists, .. } = Browsed::of(service, ttl);
     records.extend(lists.into_iter().map(|(name, list)| (RrsetKey::new(name, RecordType::PTR), list)));
     for (name, sets) in instances {
         records.extend(sets.into_iter().map(|(record_type, set)| (RrsetKey::new(name.clone(), record_type), set)));

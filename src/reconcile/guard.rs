@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use super::browse;
 use super::desired::Desired;
+use super::ownership::is_marker;
 use super::reconciler::Reconciler;
 use super::{shards, verdict};
 use crate::model::{Change, MAX_SHARDS, Marker, Name, Rdata, RecordType, Rrset, RrsetKey};
@@ -209,10 +210,6 @@ fn reasons(owned: usize, removed: usize, desired: &Desired) -> Vec<HoldReason> {
         reasons.push(HoldReason::TooMuch { removed, owned, percent });
     }
     reasons
-}
-
-fn is_marker(change: &Change) -> bool {
-    Marker::is_only_marker(&change.key.name) && change.key.record_type == RecordType::TXT
 }
 
 fn size(rrset: Option<&Rrset>) -> usize {

@@ -26,6 +26,13 @@ pub enum Obstacle {
         /// Whose it is; nobody's when absent.
         owner: Option<OwnerId>,
     },
+    /// Instances that registered themselves and cannot be told from others by who browses, or whose names are too long.
+    Unnamed {
+        /// Host and port of the first.
+        first: String,
+        /// How many.
+        count: usize,
+    },
     /// Another srvctl's name.
     OtherOwner(OwnerId),
     /// A marker that cannot be read.
@@ -53,6 +60,11 @@ impl fmt::Display for Obstacle {
                 )
             }
             Self::SharedList { missing, owner } => shared_list(f, missing, owner.as_ref()),
+            Self::Unnamed { first, count } => write!(
+                f,
+                "{count} of the instances, {first} first, have no name of their own that fits into DNS, and who browses \
+                 does not find them: register shorter host names, or describe them in the service file with a `name`"
+            ),
             Self::OtherOwner(owner) => write!(
                 f,
                 "the name belongs to another srvctl, owner \"{owner}\" by its marker. Publish it from there, or let \

@@ -13,11 +13,12 @@ use super::guard::MissingSource;
 use super::holdings::Holdings;
 use super::moved::{self, Moved, Version};
 use super::obstacle::{Conflict, Obstacle};
-use super::ownership;
+use super::ownership::{self, is_marker};
 use super::plan::{self, Plan, Step};
 use super::shards::{self, Joint};
+use crate::model::browse::browsed_service;
 use crate::model::{
-    Change, MAX_SHARDS, Marker, Mismatch, Name, NameMap, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone,
+    MAX_SHARDS, Marker, Mismatch, Name, NameMap, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone,
 };
 use crate::protocol::update::NameUpdate;
 
@@ -384,6 +385,8 @@ impl Reconciler {
             };
             let unlisted = self.desired.unlisted(own_name).filter(|_| name == *own_name);
             step.obstacles.extend(unlisted.cloned().map(Obstacle::Refused));
+            let unnamed = wish.unnamed.clone().filter(|_| name == *own_name);
+            step.obstacles.extend(unnamed.map(|(first, count)| Obstacle::Unnamed { first, count }));
             self.count(&name, &wanted);
             self.settle(&name, step, kind);
         }
@@ -460,11 +463,7 @@ fn concerned(name: &Name) -> impl Iterator<Item = Name> {
 
 /// The own name of the service that a name belongs to, as a shard or for who browses; the name itself otherwise.
 fn own_name_of(name: &Name, zone: &Name) -> Name {
-    browse::own_name_of(name, zone).unwrap_or_else(|| shards::own_name_of(name, zone))
-}
-
-fn is_marker(change: &Change) -> bool {
-    Marker::is_only_marker(&change.key.name) && change.key.record_type == RecordType::TXT
+    browsed_service(name, zone).unwrap_or_else(|| shards::own_name_of(name, zone))
 }
 
 /// Services' names begin with an underscore, hosts' never do.
