@@ -11,6 +11,7 @@ use super::exit::Exit;
 use super::{load, output};
 use crate::model::{Catalogue, CheckKind, Diagnostic, Service};
 use crate::probes;
+use crate::protocol::dnssd::RECOMMENDED_TEXT;
 use crate::reconcile::Desired;
 
 #[derive(Serialize)]
@@ -81,6 +82,22 @@ fn health_checks(catalogue: &Catalogue, commands: bool) -> Vec<String> {
     warnings.into_iter().map(shown).collect()
 }
 
+/// Instances that say more than some who browse read.
+fn long_texts(catalogue: &Catalogue) -> Vec<String> {
+    let browsed = catalogue.iter().filter(|(_, service)| service.is_browsed());
+    let longest = browsed.filter_map(|(key, service)| {
+        let size = |instance| service.instance_text(instance).iter().map(|string| 1 + string.len()).sum::<usize>();
+        Some((key, service.instances.iter().map(size).max()?))
+    });
+    let long = longest.filter(|(_, bytes)| *bytes > RECOMMENDED_TEXT).map(|(key, bytes)| {
+        format!(
+            "the TXT of an instance of {key} takes {bytes} bytes, and above {RECOMMENDED_TEXT} some who browse do not read \
+             it (RFC 6763 section 6.2): shorten the metadata"
+        )
+    });
+    long.collect()
+}
+
 /// So many services are named in a warning.
 const MOST_SERVICES: usize = 3;
 const SWITCHED_OFF: &str = "it is a command, and commands are not run without `commands = true` in `[daemon]`";
@@ -93,6 +110,7 @@ pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
             report.services = catalogue.len();
             report.instances = catalogue.values().map(|service| service.instances.len()).sum();
             let checks = health_checks(catalogue, loaded.config.daemon.commands);
+            let texts = long_texts(catalogue);
             let load::Loaded { config, desired, silent, .. } = loaded;
             report.zones = config.zones.len();
             report.warnings.clone_from(&config.warnings);
@@ -100,6 +118,7 @@ pub(super) fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
             report.warnings.extend(refused.map(ToString::to_string));
             report.warnings.extend(silent.iter().map(|pattern| silence(pattern)));
             report.warnings.extend(checks);
+            report.warnings.extend(texts);
         }
         Err(errors) => {
             report.ok = false;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::dns::{DnsError, Pushed, RefusedName, Session};
-use crate::model::{Change, Mismatch, Name, OwnerId};
+use crate::model::{Change, Mismatch, Name, OwnerId, RecordType};
 use crate::protocol::rcode::Rcode;
 use crate::protocol::transfer::{Refreshed, Step};
 use crate::protocol::update::NameUpdate;
@@ -109,7 +109,12 @@ pub struct Unmet {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// The server refused the name's update.
-    Refused(Rcode),
+    Refused {
+        /// Its code.
+        rcode: Rcode,
+        /// Whether PTR records were to change: a key may be held to other types.
+        has_pointers: bool,
+    },
     /// The server said NOERROR and did something else.
     NotDone(Vec<String>),
     /// Every try met another state of the zone.
@@ -119,7 +124,16 @@ pub enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(rcode) => write!(f, "{rcode}: {}", rcode.explain_update()),
+            Self::Refused { rcode, has_pointers } => {
+                write!(f, "{rcode}: {}", rcode.explain_update())?;
+                if *has_pointers && *rcode == Rcode::REFUSED {
+                    f.write_str(
+                        ". PTR records are part of it, for `[service.browse]`: the key must be allowed that type too \
+                         (`update-policy` of BIND, `update-type` of Knot DNS), or remove `[service.browse]`",
+                    )?;
+                }
+                Ok(())
+            }
             Self::NotDone(lines) => write!(
                 f,
                 "the server accepted the update (NOERROR), but the zone read back still needs: {}. Look at \
@@ -255,13 +269,17 @@ fn unmet(reconciler: &Reconciler, guarded: &Guarded, orders: Orders<'_>, sent: &
         let refused = pushed.refused.iter().find(|refused| refused.name == update.name);
         let lines = || update.changes.iter().flat_map(Change::lines).map(|line| line.to_string()).collect();
         let reason = match refused {
-            Some(refused) => Reason::Refused(refused.rcode),
+            Some(refused) => Reason::Refused { rcode: refused.rcode, has_pointers: has_pointers(&update) },
             None if sent.was_sent(&update) => Reason::NotDone(lines()),
             None => Reason::Contested(lines()),
         };
         Unmet { update, reason }
     };
     left.map(unmet).collect()
+}
+
+fn has_pointers(update: &NameUpdate) -> bool {
+    update.changes.iter().any(|change| change.key.record_type == RecordType::PTR)
 }
 
 /// The wishes that were sent, as digests: of a large plan they take little room.

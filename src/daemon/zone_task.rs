@@ -271,7 +271,8 @@ impl ZoneTask {
         for unmet in converged.unmet.iter().filter(|unmet| !contested(unmet)) {
             memory.aside.record(&unmet.update, unmet.reason.to_string(), now());
         }
-        memory.aside.forget_done(|name| reconciler.is_pending(name));
+        // Who waits for another name is not tried before that has come, however long it takes.
+        memory.aside.forget_done(|name| reconciler.is_pending(name) && !reconciler.waits(name));
         self.metrics.changed(converged.pushed.added, converged.pushed.deleted);
         self.metrics.repaired(memory.drift.repaired(reconciler));
         self.report(reconciler, &converged, &memory.aside);

@@ -5,17 +5,20 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::connection::Connection;
-use super::error::DnsError;
+use super::error::{DnsError, TsigProblem};
 use super::session::Session;
 use super::tsig::Verifier;
 use crate::model::Name;
 use crate::protocol::rcode::Rcode;
+use crate::protocol::tsig;
 use crate::protocol::update::{self, NameUpdate};
 use crate::protocol::wire::{Reader, WireError};
 
 const UPDATING: &str = "updating the zone";
 /// So many names refused alone and not one accepted: perhaps it is not about the names.
 const DOUBTFUL: usize = 16;
+/// What Knot DNS says in place of REFUSED, to a key that it knows, when no `acl` allows it one of the records.
+const UNKNOWN_KEY: Rcode = Rcode(tsig::BADKEY);
 /// Messages under way at once. The server works on one while the next is made and read; more would only take room in
 /// BIND's `update-quota`, which drops without a word what comes above 100.
 const UNDER_WAY: usize = 4;
@@ -74,9 +77,10 @@ impl Session {
         let mut waiting = update::Batches::new(self.primary().zone(), updates);
         let mut halves: Vec<Vec<NameUpdate>> = Vec::new();
         let mut under_way: VecDeque<UnderWay> = VecDeque::new();
-        let mut asked = false;
+        let (mut asked, mut has_unknown_key) = (false, false);
         loop {
-            let doubtful = !asked && pushed.refused.len() >= DOUBTFUL && pushed.added + pushed.deleted == 0;
+            let is_nothing_taken = pushed.refused.len() >= DOUBTFUL && pushed.added + pushed.deleted == 0;
+            let doubtful = !asked && (has_unknown_key || is_nothing_taken);
             while under_way.len() < UNDER_WAY && !doubtful {
                 let Some(batch) = halves.pop().or_else(|| waiting.next()) else { break };
                 under_way.push_back(self.send(&mut connection, batch, &under_way).await?);
@@ -90,6 +94,8 @@ impl Session {
             }
             let (rcode, batch) = self.answered(&mut connection, &mut under_way).await?;
             pushed.messages += 1;
+            has_unknown_key |= rcode == UNKNOWN_KEY;
+            let rcode = if rcode == UNKNOWN_KEY { Rcode::REFUSED } else { rcode };
             self.account(rcode, batch, &mut pushed, &mut halves)?;
         }
         self.keep(connection);
@@ -134,7 +140,8 @@ impl Session {
     }
 
     /// Asks by an update without content whether the server takes any from us: BIND refuses that too when
-    /// `allow-update` does not name the key, and then there is no name to look for.
+    /// `allow-update` does not name the key, and then there is no name to look for. A key that the server knows after all
+    /// is told from one that it does not.
     async fn may_update(&self, connection: &mut Connection) -> Result<(), DnsError> {
         match self.update_nothing(connection).await? {
             Rcode::NOERROR => Ok(()),
@@ -181,7 +188,13 @@ impl Session {
         let at =
             under_way.iter().position(|message| message.id == id).ok_or_else(|| unreadable(WireError::BadRdata))?;
         let mut message = under_way.remove(at).expect("it was found there");
-        let answer = self.primary().verified(&mut message.verifier, &answer, UPDATING)?;
+        let answer = match self.primary().verified(&mut message.verifier, &answer, UPDATING) {
+            // Perhaps it is about the records: then the key may update nothing at all.
+            Err(DnsError::Tsig { problem: TsigProblem::UnknownKey, .. }) if !message.updates.is_empty() => {
+                return Ok((UNKNOWN_KEY, message.updates));
+            }
+            answer => answer?,
+        };
         let header = Reader::new(&answer).header().map_err(unreadable)?;
         if header.opcode() != 5 {
             return Err(unreadable(WireError::BadRdata));

@@ -50,6 +50,11 @@ impl MetaNames {
         let domains = [below.prepend(b"b")?, below.prepend(b"lb")?];
         Ok(Self { types: below.prepend(b"_services")?, domains })
     }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Name> {
+        self.domains.iter().chain([&self.types])
+    }
 }
 
 /// The owner name of an instance: its name is one label, taken as it is (RFC 6763 section 4.3).
@@ -84,7 +89,7 @@ pub fn browsed_service(name: &Name, zone: &Name) -> Option<Name> {
         service = labels.next()?;
     }
     let proto = labels.next()?;
-    let is_service = service.len() > 1 && service[0] == b'_' && !is(service, &["_dns-sd", MARKER_LABEL, SUBTYPE_LABEL]);
+    let is_service = service.len() > 1 && service[0] == b'_' && !is(service, &["_dns-sd", SUBTYPE_LABEL]);
     let is_home = name.prefix_len(zone)? == above + service.len() + proto.len() + 2;
     if !(is_service && is_home && is(proto, &["_tcp", "_udp"])) {
         return None;
@@ -131,12 +136,13 @@ impl Service {
         all.map(String::as_str).collect()
     }
 
-    /// What is known of an instance, as the strings of its TXT record: the service's metadata, the instance's own in its
-    /// place where both have a key (keys are the same without case, RFC 6763 section 6.4). `txtvers` comes first
+    /// What is known of an instance, as the strings of its TXT record: the service's metadata as a person gave it, the
+    /// instance's own in its place where both have a key (keys are the same without case, RFC 6763 section 6.4). `txtvers` comes first
     /// (section 6.7), the others by key.
     pub fn instance_text(&self, instance: &Instance) -> Vec<String> {
         let mut pairs: BTreeMap<String, (&str, &str)> = BTreeMap::new();
-        for (key, value) in self.metadata.iter().chain(&instance.metadata) {
+        let said = self.metadata.iter().filter(|(key, _)| !self.agreed.contains(*key));
+        for (key, value) in said.chain(&instance.metadata) {
             pairs.insert(key.to_ascii_lowercase(), (key, value));
         }
         // What a person wrote stays.
@@ -167,7 +173,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{Condition, Place};
+    use crate::model::{Condition, Marker, Place, rules};
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -215,8 +221,14 @@ mod tests {
             one.instance_text(&one.instances[0]),
             ["txtvers=1", "env=test", "health=failing", "team=qa", "zone="]
         );
+        one.metadata.insert("rack".into(), "of who registered".into());
+        one.agreed.insert("rack".into());
         one.metadata.insert("Health".into(), "ours".into());
-        assert_eq!(one.instance_text(&one.instances[0])[2], "Health=ours");
+        assert_eq!(
+            one.instance_text(&one.instances[0]),
+            ["txtvers=1", "env=test", "Health=ours", "team=qa", "zone="],
+            "what others registered is not said of it"
+        );
     }
 
     #[test]
@@ -244,7 +256,28 @@ mod tests {
         }
     }
 
+    fn full(own: &Name, instance: &str, subtype: &str) -> [Name; 2] {
+        [instance_name(own, instance).unwrap(), subtype_name(own, subtype).unwrap()]
+    }
+
     proptest! {
+        #[test]
+        fn every_name_that_the_rules_accept_is_known_again(
+            service in prop_oneof!["srvctl", "SRVCTL", "tcp", "[a-z][a-z0-9-]{0,13}[a-z0-9]"],
+            subtype in prop_oneof!["sub", "Srvctl", "tcp", "dns-sd", "[a-zA-Z0-9_-]{1,20}"],
+            instance in prop_oneof!["srvctl", "sub", "\\PC{1,20}"],
+        ) {
+            prop_assume!(rules::subtype(&subtype).is_ok() && rules::instance_name(&instance).is_ok());
+            prop_assume!(![META_SERVICE, &SUBTYPE_LABEL[1..]].contains(&service.as_str()));
+            let key = ServiceKey { name: service, proto: "tcp".into(), zone: name("internal.local") };
+            let own = key.owner_name().unwrap();
+            for full in full(&own, &instance, &subtype) {
+                prop_assert_eq!(browsed_service(&full, &key.zone), Some(own.clone()), "{}", full);
+                let marker = Marker::name_for(&full).unwrap();
+                prop_assert_eq!(browsed_service(&marker, &key.zone), None, "{}", marker);
+            }
+        }
+
         #[test]
         fn an_instance_name_survives_its_escapes(text in "\\PC{1,20}") {
             prop_assume!(text.len() <= MAX_LABEL);

@@ -169,6 +169,9 @@ pub struct Service {
     pub ttl: Option<u32>,
     /// Published as TXT strings `key=value` (RFC 6763 section 6) at the service's owner name.
     pub metadata: BTreeMap<String, String>,
+    /// Keys of it that nobody said of the service: its registrations have them in common. What is true of each of these
+    /// need not be true of another instance, and the next registration may end it.
+    pub agreed: BTreeSet<String>,
     /// How it is to be scraped, where that is said; not published in DNS.
     pub scrape: Option<Arc<Scrape>>,
     /// Over how many names it is spread.
@@ -189,8 +192,9 @@ impl Service {
     /// A service of which nothing is known yet but what it is and where that was said.
     pub fn new(key: ServiceKey, place: Place) -> Self {
         let (checks, health) = (Checks::default(), HealthPolicy::default());
-        let (metadata, shards, instances) = (BTreeMap::new(), Shards::default(), Vec::new());
-        Self { key, ttl: None, metadata, scrape: None, shards, browse: None, instances, checks, health, place }
+        let (metadata, agreed) = (BTreeMap::new(), BTreeSet::new());
+        let (shards, instances) = (Shards::default(), Vec::new());
+        Self { key, ttl: None, metadata, agreed, scrape: None, shards, browse: None, instances, checks, health, place }
     }
 
     /// Whether it is spread over several names.
@@ -224,7 +228,8 @@ impl Service {
                 && one.metadata == another.metadata
                 && one.condition == another.condition
         };
-        self.browse == other.browse && (self.browse.is_none() || self.instances.iter().zip(&other.instances).all(same))
+        let all_same = || self.agreed == other.agreed && self.instances.iter().zip(&other.instances).all(same);
+        self.browse == other.browse && (self.browse.is_none() || all_same())
     }
 }
 

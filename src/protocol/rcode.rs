@@ -75,7 +75,8 @@ impl Rcode {
             Self::NOTIMP => "the server does not do dynamic updates",
             Self::REFUSED => {
                 "the server refuses: look at (1) the key: the zone's `allow-update` or `update-policy` must name it \
-                 (PowerDNS: `TSIG-ALLOW-DNSUPDATE`, and `allow-dnsupdate-from` our address); (2) the policy: `update-policy` may not grant this name or type; (3) `check-names`: an SRV target or \
+                 (PowerDNS: `TSIG-ALLOW-DNSUPDATE`, and `allow-dnsupdate-from` our address); (2) the policy: \
+                 `update-policy` (Knot DNS: the `acl`) may not grant this name or type; (3) `check-names`: an SRV target or \
                  the owner of an A record with an underscore is refused with this code too"
             }
             Self::YXDOMAIN | Self::YXRRSET => "somebody else created this name since the zone was read",

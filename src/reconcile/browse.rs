@@ -32,6 +32,8 @@ pub(super) struct Browsed {
     pub(super) instances: BTreeMap<Name, Wanted>,
     /// The PTR set of each list, by its name: the service's own and its subtypes'.
     pub(super) lists: BTreeMap<Name, Rrset>,
+    /// Host and port of the first that has no name which can be published, and how many have none.
+    pub(super) unnamed: Option<(String, usize)>,
 }
 
 impl Browsed {
@@ -39,6 +41,7 @@ impl Browsed {
     /// whoever browses finds all of an instance or nothing.
     pub(super) fn of(service: &Service, ttl: u32) -> Self {
         let (mut instances, mut lists) = (BTreeMap::new(), BTreeMap::<Name, Vec<Rdata>>::new());
+        let mut unnamed: Option<(String, usize)> = None;
         let Some(own_name) = service.key.owner_name().ok().filter(|_| service.is_browsed()) else {
             return Self::default();
         };
@@ -46,7 +49,11 @@ impl Browsed {
         for (instance, name) in named.filter(|(instance, _)| !instance.withdrawn) {
             // Names were checked where a person wrote them. One that registered itself under too long a name is left out.
             let full = name.and_then(|name| instance_name(&own_name, &name).ok());
-            let Some(full) = full.filter(|full| Marker::name_for(full).is_ok()) else { continue };
+            let Some(full) = full.filter(|full| Marker::name_for(full).is_ok()) else {
+                let first = || (format!("{}:{}", instance.host.without_final_dot(), instance.port), 0);
+                unnamed.get_or_insert_with(first).1 += 1;
+                continue;
+            };
             let srv = Srv {
                 priority: instance.priority,
                 weight: instance.weight,
@@ -63,7 +70,7 @@ impl Browsed {
             }
         }
         let lists = lists.into_iter().filter_map(|(list, pointers)| Some((list, Rrset::new(ttl, pointers)?)));
-        Self { instances, lists: lists.collect() }
+        Self { instances, lists: lists.collect(), unnamed }
     }
 
     /// What is wanted at one of its names.
@@ -74,28 +81,44 @@ impl Browsed {
     }
 }
 
-/// What the names of DNS-SD itself shall hold in a zone where these services can be browsed.
-pub(super) fn meta(zone: &Name, ttl: u32, services: &BTreeSet<Name>) -> BTreeMap<Name, Wanted> {
-    let (Ok(names), false) = (MetaNames::of(zone), services.is_empty()) else { return BTreeMap::new() };
-    let list = |pointers: Vec<Rdata>| Rrset::new(ttl, pointers).map(|set| Wanted::from([(RecordType::PTR, set)]));
-    let domains = names.domains.into_iter().filter_map(|name| Some((name, list(vec![pointer(zone)])?)));
-    domains.chain(list(services.iter().map(pointer).collect()).map(|types| (names.types, types))).collect()
+/// What a name of DNS-SD itself shall hold in a zone where these services can be browsed.
+pub(super) fn meta(names: &MetaNames, at: &Name, zone: &Name, services: &BTreeSet<Name>, ttl: u32) -> Option<Rrset> {
+    if names.types == *at {
+        Rrset::new(ttl, services.iter().map(pointer))
+    } else {
+        (names.domains.contains(at) && !services.is_empty()).then(|| Rrset::new(ttl, [pointer(zone)]))?
+    }
+}
+
+/// Says of a list of types or domains that is somebody else's what it lacks, in place of what is in the way.
+pub(super) fn tell_shared_list(obstacles: &mut [Obstacle], name: &Name, wanted: &Wanted, live: &Zone) {
+    for obstacle in obstacles {
+        let owner = match obstacle {
+            Obstacle::Foreign(_) => None,
+            Obstacle::OtherOwner(owner) => Some(owner.clone()),
+            _ => continue,
+        };
+        let there = live.rrset(name, RecordType::PTR);
+        let missing = |wanted: &Rrset| Rrset::new(wanted.ttl, wanted.minus(there.as_ref()).cloned());
+        let missing = wanted.get(&RecordType::PTR).and_then(missing).map(|set| set.records(name));
+        *obstacle = Obstacle::SharedList { missing: missing.unwrap_or_default(), owner };
+    }
 }
 
 fn pointer(name: &Name) -> Rdata {
     Rdata::from_wire(RecordType::PTR, name.as_wire())
 }
 
-/// The own name of the service that a name belongs to, of those that can be browsed.
-pub(super) fn own_name_of(name: &Name, zone: &Name) -> Option<Name> {
-    browsed_service(name, zone)
+/// Whether a name is that of an instance of a service that can be browsed: lists begin with an underscore.
+pub(super) fn is_instance(name: &Name, zone: &Name) -> bool {
+    !name.labels().next().is_some_and(|label| label.starts_with(b"_")) && browsed_service(name, zone).is_some()
 }
 
 /// Whether the guard leaves records of a type at a name out of its count: those for who browses are there once more for
 /// each instance, and Prometheus never looks at them.
 pub(super) fn is_uncounted(name: &Name, record_type: RecordType, zone: &Name) -> bool {
     let of_instance = [RecordType::SRV, RecordType::TXT].contains(&record_type);
-    record_type == RecordType::PTR || (of_instance && own_name_of(name, zone).is_some())
+    record_type == RecordType::PTR || (of_instance && browsed_service(name, zone).is_some())
 }
 
 /// The update of a name, and whether it has to wait for another's.
@@ -116,6 +139,8 @@ pub(super) struct Sight<'a> {
     pub(super) wanted: &'a Browsed,
     /// Names of the service in the zone that are ours.
     pub(super) owned: &'a BTreeSet<Name>,
+    /// How many records one RRset may hold.
+    pub(super) limit: usize,
 }
 
 /// One list, as it is and shall be.
@@ -128,6 +153,8 @@ struct List<'a> {
     marker: Option<(RrsetKey, Rrset)>,
     /// Whether that is the marker in the zone already.
     is_ready: bool,
+    /// Whether who comes has room beside who goes: a message knows no order among instances.
+    has_room: bool,
 }
 
 impl Sight<'_> {
@@ -178,7 +205,16 @@ impl Sight<'_> {
         let mut sets = beside.clone();
         sets.extend(staying.map(|set| (RecordType::PTR, set)));
         let held = is_list.then_some(RecordType::PTR);
-        let step = plan::holding(self.planner(), name, &sets, held);
+        let whole = plan::holding(self.planner(), name, &sets, held);
+        let repairs = whole.touches(|changed| *changed == key);
+        // Whoever may not change PTR records has the others all the same.
+        let step = match &live {
+            Some(live) if repairs && whole.touches(|changed| changed.name == *name && *changed != key) => {
+                sets.insert(RecordType::PTR, live.clone());
+                plan::holding(self.planner(), name, &sets, Some(RecordType::PTR))
+            }
+            _ => whole,
+        };
         let marker_key = Marker::name_for(name).ok().map(|marker| RrsetKey::new(marker, RecordType::TXT));
         let changes = || step.update.iter().flat_map(|update| &update.changes);
         let marker_change = changes().find(|change| Some(&change.key) == marker_key.as_ref());
@@ -187,9 +223,17 @@ impl Sight<'_> {
             (None, Ownership::Ours(_, marker)) => Some(marker),
             (None, _) => None,
         };
-        let is_ready = marker_change.is_none() && changes().all(|change| change.key != key);
+        let is_ready = marker_change.is_none() && !repairs;
+        let has_room = self.has_room(live.as_ref(), wanted);
         let marker = marker_key.zip(marker.filter(names_pointers));
-        (step, List { key, live, wanted, marker, is_ready })
+        (step, List { key, live, wanted, marker, is_ready, has_room })
+    }
+
+    /// Whether a list has room for all that it shall have beside all that it has, or nothing that could go first.
+    fn has_room(&self, live: Option<&Rrset>, wanted: Option<&Rrset>) -> bool {
+        let (Some(live), Some(wanted)) = (live, wanted) else { return true };
+        let goes = live.minus(Some(wanted)).next().is_some();
+        !goes || live.rdatas().len() + wanted.minus(Some(live)).count() <= self.limit
     }
 
     fn planner(&self) -> plan::Planner<'_> {
@@ -221,7 +265,7 @@ impl Sight<'_> {
                 }
                 continue;
             };
-            waits |= !list.is_ready;
+            waits |= !list.is_ready || (shall && !list.has_room);
             update.prerequisites.push(Prerequisite::Exactly(marker_key.clone(), marker.clone()));
             let set = Rrset::new(list.wanted.or(list.live.as_ref()).map_or(0, |set| set.ttl), [pointer]);
             let (before, after) = if shall { (None, set) } else { (set, None) };

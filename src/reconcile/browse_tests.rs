@@ -236,6 +236,7 @@ fn what_is_foreign_stands_in_the_way_of_an_instance_as_a_whole() {
     let after = converge(foreign, wish(), 100, |_| ());
     assert_eq!(conflicts(&after), [own_name().to_string()]);
     assert!(after.live().unmarked_names().all(|name| name.parent() != Some(own_name())));
+    assert_eq!(after.live().rrset(&own_name(), RecordType::SRV).unwrap().rdatas().len(), 2, "Prometheus finds it");
     // Taken over, it keeps nothing that is not wanted, and the instances come as a whole.
     let update = adopt(&owner(), after.desired(), after.live(), &own_name(), &mode).unwrap().unwrap();
     let (adopted, _) = serve(after.live(), &[update], 1, assert_whole);
@@ -400,6 +401,132 @@ fn who_is_withdrawn_goes_as_a_whole_and_comes_back_so() {
     assert!(without.is_in_sync() && without.live().at(&instance).is_none());
     let again = converge(without.live().clone(), Some(good), 1, assert_whole);
     assert_eq!(again.live().at(&instance), live.at(&instance));
+}
+
+#[test]
+fn strays_among_the_pointers_do_not_hold_up_what_prometheus_looks_up() {
+    let mut live = converge(zone(&[]), Some(service(&[(1, 2)], true, None)), 100, assert_whole).live().clone();
+    live.insert(Record { name: own_name(), ttl: 300, rdata: pointer(&name("stray")) });
+    let mut desired = nothing(100);
+    desired.set(&own_name(), Some(service(&[(1, 2), (2, 4)], true, None)));
+    let reconciler = Reconciler::new(owner(), desired, live.clone());
+    let update = reconciler.update(&own_name()).unwrap();
+    let changed: Vec<_> = update.changes.iter().map(|change| change.key.record_type).collect();
+    assert_eq!(changed, [RecordType::SRV], "a server may refuse every change of PTR records");
+    assert!(converge(live, Some(service(&[(1, 2), (2, 4)], true, None)), 1, |_| ()).is_in_sync());
+}
+
+#[test]
+fn a_rename_has_room_in_a_list_that_is_full() {
+    let full = service(&(0..100).map(|host| (host, 1)).collect::<Vec<_>>(), true, None);
+    let live = converge(zone(&[]), Some(Arc::clone(&full)), 100, assert_whole).live().clone();
+    let mut renamed = Service::clone(&full);
+    renamed.instances[50].name = Some("A".to_owned());
+    let after = converge(live, Some(Arc::new(renamed)), 1, |zone| {
+        assert_whole(zone);
+        assert!(zone.rrset(&own_name(), RecordType::PTR).unwrap().rdatas().len() <= 100, "a server would refuse it");
+    });
+    assert!(after.is_in_sync());
+}
+
+#[test]
+fn who_browses_loses_nothing_while_a_plan_is_held() {
+    let hosts = |hosts: std::ops::Range<u8>| hosts.map(|host| (host, 1)).collect::<Vec<_>>();
+    let mut live = converge(zone(&[]), Some(service(&hosts(0..20), true, None)), 100, assert_whole).live().clone();
+    live.insert(Record { name: own_name(), ttl: 300, rdata: pointer(&name("stray")) });
+    live.insert(Record { name: name("_services._dns-sd._udp"), ttl: 300, rdata: pointer(&name("_other._tcp")) });
+    let mut wish = Service::clone(&service(&hosts(0..11), true, None));
+    wish.instances[0].host = name("elsewhere");
+    wish.instances.sort_by(|one, other| one.host.cmp(&other.host));
+    let mut desired = nothing(30);
+    desired.set(&own_name(), Some(Arc::new(wish)));
+    let reconciler = Reconciler::new(owner(), desired, live);
+    let guarded = guard(&reconciler, None);
+    assert_eq!(guarded.held.as_ref().unwrap().removed, 10);
+    let due: Vec<_> = guarded.due(&reconciler).collect();
+    let gone = due.iter().flat_map(|update| &update.changes).flat_map(|change| change.operations().0);
+    assert_eq!(gone.count(), 0, "{due:?}");
+    let [update] = &due[..] else { panic!("{due:?}") };
+    assert_eq!(update.name, own_name(), "the new target is added beside the old one");
+}
+
+#[test]
+fn with_a_missing_source_nothing_goes_that_is_there_for_who_browses() {
+    let live = converge(zone(&[]), Some(service(&[(1, 2)], true, None)), 100, assert_whole).live().clone();
+    let mut desired = nothing(30);
+    desired.set(&own_name(), Some(service(&[(1, 2)], false, None)));
+    let mut reconciler = Reconciler::new(owner(), desired, live);
+    assert_eq!(guard(&reconciler, None).held, None, "a person took browsing out");
+    reconciler.set_missing_sources(vec![crate::reconcile::MissingSource::NewRegistrations]);
+    let guarded = guard(&reconciler, None);
+    let id = guarded.held.as_ref().expect("perhaps nobody did").id;
+    assert_eq!(guarded.due(&reconciler).count(), 0);
+    assert_eq!(guard(&reconciler, Some(id)).held, None);
+}
+
+#[test]
+fn a_service_that_grows_too_large_stays_on_the_lists() {
+    let live = converge(zone(&[]), Some(service(&[(1, 2)], true, None)), 100, assert_whole).live().clone();
+    let mut desired = nothing(100);
+    desired.set(&own_name(), Some(service(&(0..101).map(|host| (host, 1)).collect::<Vec<_>>(), true, None)));
+    let reconciler = Reconciler::new(owner(), desired, live);
+    assert_eq!(conflicts(&reconciler), [own_name().to_string()]);
+    assert_eq!(lines(&reconciler), Vec::<String>::new());
+}
+
+#[test]
+fn a_list_of_types_that_another_has_is_told_with_what_it_lacks() {
+    let types = name("_services._dns-sd._udp");
+    let mut live = zone(&[(types.clone(), pointer(&name("_other._tcp")))]);
+    let wish = || Some(service(&[(1, 2)], true, None));
+    let told = |live: Zone| {
+        let after = converge(live, wish(), 100, assert_whole);
+        after.conflicts().map(|Conflict { name, obstacle }| format!("{name}: {obstacle}")).collect::<Vec<_>>()
+    };
+    let lacks = "lacks `_services._dns-sd._udp.internal.local. 300 IN PTR _jenkins._tcp.internal.local.`";
+    let [foreign] = &told(live.clone())[..] else { panic!() };
+    assert!(foreign.contains(lacks) && foreign.ends_with("satisfies all: add the record by hand"), "{foreign}");
+    let marker = Marker { owner: "north".parse().unwrap(), types: [RecordType::PTR].into() };
+    live.insert(Record { name: Marker::name_for(&types).unwrap(), ttl: 300, rdata: marker.to_rdata() });
+    let [theirs] = &told(live.clone())[..] else { panic!() };
+    assert!(theirs.contains(lacks) && theirs.contains("owner \"north\", whose it is, `release` it"), "{theirs}");
+    // What is advised helps.
+    let mut shared = zone(&[(types.clone(), pointer(&name("_other._tcp")))]);
+    shared.insert(Record { name: types, ttl: 300, rdata: pointer(&own_name()) });
+    assert_eq!(told(shared), Vec::<String>::new());
+}
+
+#[test]
+fn a_list_that_no_message_holds_leaves_the_srv_set_as_it_is() {
+    let long = |index: u16| Instance {
+        name: Some(format!("{index:0>63}")),
+        ..Instance::new(name("h1"), NonZeroU16::new(index + 1).unwrap(), Place { file: "s".into(), line: 1, column: 1 })
+    };
+    let many = Service { instances: (0..1000).map(long).collect(), ..Service::clone(&service(&[], true, None)) };
+    let mut desired = Desired::nothing([ZonePolicy { max_records_per_rrset: 2000, ..policy(100) }].into(), 0);
+    desired.set(&own_name(), Some(Arc::new(many)));
+    let reconciler = Reconciler::new(owner(), desired, zone(&[]));
+    let [update] = &reconciler.plan().updates[..] else { panic!() };
+    assert_eq!(update.record_counts().1, 1001, "SRV records and a marker");
+    let obstacles: Vec<_> = reconciler.conflicts().map(|conflict| conflict.obstacle.to_string()).collect();
+    let [obstacle] = &obstacles[..] else { panic!("{obstacles:?}") };
+    assert!(obstacle.starts_with("the list of the instances of _jenkins._tcp"), "{obstacle}");
+}
+
+#[test]
+fn who_registered_under_too_long_a_name_is_told_of() {
+    let long = format!("{0}.{0}.{0}.example", "x".repeat(60)).parse::<Name>().unwrap();
+    let mut wish = Service::clone(&service(&[(1, 2)], true, None));
+    let instance = |port| Instance {
+        name: None,
+        ..Instance::new(long.clone(), NonZeroU16::new(port).unwrap(), wish.place.clone())
+    };
+    let more = [instance(1), instance(1)];
+    wish.instances.extend(more);
+    let after = converge(zone(&[]), Some(Arc::new(wish)), 100, |_| ());
+    let [Conflict { name, obstacle }] = &after.conflicts().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!(*name, own_name());
+    assert!(obstacle.to_string().starts_with("1 of the instances, xxx"), "{obstacle}");
 }
 
 #[test]

@@ -12,8 +12,9 @@ use super::browse::{self, Browsed};
 use super::guard::MissingSource;
 use super::refusal::Refusal;
 use super::shards::Sharded;
+use crate::model::browse::browsed_service;
 use crate::model::{
-    Catalogue, Instance, Name, NameMap, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv,
+    Catalogue, Instance, MetaNames, Name, NameMap, Rdata, RecordType, Rrset, RrsetKey, Service, ServiceKey, Shards, Srv,
 };
 use crate::protocol::update;
 use crate::protocol::wire;
@@ -47,8 +48,8 @@ pub struct Desired {
     hosts: NameMap<SmallVec<[Name; 1]>>,
     /// The services of this zone that can be browsed, by their own names.
     browsing: BTreeSet<Name>,
-    /// What the names of DNS-SD itself shall hold because of them.
-    meta: BTreeMap<Name, Wanted>,
+    /// The names of DNS-SD itself, which hold something because of them.
+    meta: Option<MetaNames>,
     /// Sources from which nothing came at all: then removals are for a person to accept.
     pub missing_sources: Vec<MissingSource>,
     /// Records of no service.
@@ -62,6 +63,8 @@ struct Publication {
     /// Of its records, seconds.
     ttl: u32,
     refusal: Option<Box<Refusal>>,
+    /// Why it cannot be browsed, when that is so though it asks for it.
+    unlisted: Option<Box<Refusal>>,
 }
 
 /// The addresses that a service gives for hosts.
@@ -90,13 +93,14 @@ impl Desired {
     /// When there is no such zone.
     pub fn nothing(zones: Arc<[ZonePolicy]>, index: usize) -> Self {
         assert!(index < zones.len());
+        let meta = MetaNames::of(&zones[index].name).ok();
         Self {
             zones,
             index,
             services: NameMap::default(),
             hosts: NameMap::default(),
             browsing: BTreeSet::new(),
-            meta: BTreeMap::new(),
+            meta,
             missing_sources: Vec::new(),
             #[cfg(test)]
             fixed: BTreeMap::new(),
@@ -163,29 +167,44 @@ impl Desired {
         let home = self.zones.iter().find(|policy| policy.name == service.key.zone)?;
         let ttl = service.ttl.unwrap_or(home.ttl);
         let refusal = refusal(&service, home).map(Box::new);
-        Some(Publication { service, ttl, refusal })
+        let unlisted = list_refusal(&service).map(Box::new);
+        Some(Publication { service, ttl, refusal, unlisted })
     }
 
     /// Notes whether a service can be browsed. Says which names of DNS-SD itself may have changed.
     fn set_browsing(&mut self, own_name: &Name, after: Option<&Publication>) -> Vec<Name> {
-        let is_browsed = |after: &Publication| after.service.is_browsed() && self.is_home(&after.service);
-        let has_changed = match after.filter(|after| is_browsed(after) && after.refusal.is_none()) {
+        let is_browsed = |after: &Publication| {
+            after.service.is_browsed() && after.unlisted.is_none() && self.is_home(&after.service)
+        };
+        // One that is refused stays as it is, and on the lists.
+        let has_changed = match after.filter(|after| is_browsed(after)) {
             Some(_) => self.browsing.insert(own_name.clone()),
             None => self.browsing.remove(own_name),
         };
-        if !has_changed {
-            return Vec::new();
-        }
-        let after = browse::meta(&self.policy().name, self.policy().ttl, &self.browsing);
-        let before = std::mem::replace(&mut self.meta, after);
-        before.into_keys().chain(self.meta.keys().cloned()).collect()
+        self.meta.iter().filter(|_| has_changed).flat_map(MetaNames::all).cloned().collect()
+    }
+
+    /// The names of DNS-SD itself that shall hold something.
+    fn meta_names(&self) -> impl Iterator<Item = &Name> {
+        self.meta.iter().filter(|_| !self.browsing.is_empty()).flat_map(MetaNames::all)
+    }
+
+    /// Whether a name is one of them.
+    pub(super) fn is_meta(&self, name: &Name) -> bool {
+        self.meta_names().any(|meta| meta == name)
+    }
+
+    /// What is wanted at a name of DNS-SD itself.
+    fn meta(&self, name: &Name) -> Option<Rrset> {
+        let (zone, ttl) = (&self.policy().name, self.policy().ttl);
+        self.meta.as_ref().and_then(|names| browse::meta(names, name, zone, &self.browsing, ttl))
     }
 
     /// What a service shall have for who browses, by its own name.
     pub(super) fn browsed(&self, own_name: &Name) -> Browsed {
         let publication = self.services.get(own_name).filter(|publication| self.is_home(&publication.service));
         publication
-            .filter(|publication| publication.refusal.is_none())
+            .filter(|publication| publication.refusal.is_none() && publication.unlisted.is_none())
             .map_or_else(Browsed::default, |publication| Browsed::of(&publication.service, publication.ttl))
     }
 
@@ -214,7 +233,7 @@ impl Desired {
     pub fn names(&self) -> impl Iterator<Item = &Name> {
         let services = self.services.unsorted().filter(|(_, publication)| self.is_home(&publication.service));
         let names = services.map(|(own_name, _)| own_name).chain(self.hosts.unsorted().map(|(host, _)| host));
-        let names = names.chain(self.meta.keys());
+        let names = names.chain(self.meta_names());
         #[cfg(test)]
         let names = names.chain(self.fixed.keys());
         names
@@ -223,7 +242,7 @@ impl Desired {
     /// Whether a name is one of [`names`](Self::names).
     pub(super) fn contains(&self, name: &Name) -> bool {
         self.hosts.contains(name)
-            || self.meta.contains_key(name)
+            || self.is_meta(name)
             || self.services.get(name).is_some_and(|service| self.is_home(&service.service))
     }
 
@@ -244,9 +263,12 @@ impl Desired {
             wanted.extend(txt_rrset(service, *ttl).map(|set| (RecordType::TXT, set)));
         }
         if !self.browsing.is_empty() {
-            let own_name = browse::own_name_of(name, &self.policy().name).unwrap_or_else(|| name.clone());
-            let of_service = self.is_browsed(&own_name).then(|| self.browsed(&own_name).at(name));
-            wanted.extend(of_service.or_else(|| self.meta.get(name).cloned()).into_iter().flatten());
+            let own_name = browsed_service(name, &self.policy().name).unwrap_or_else(|| name.clone());
+            if self.is_browsed(&own_name) {
+                wanted.extend(self.browsed(&own_name).at(name));
+            } else {
+                wanted.extend(self.meta(name).map(|list| (RecordType::PTR, list)));
+            }
         }
         // Refused is a service as a whole, and its hosts belong to it: their addresses stay as they are.
         for Publication { service, ttl, .. } in self.givers(name).filter(|giver| giver.refusal.is_none()) {
@@ -262,7 +284,13 @@ impl Desired {
     pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
         let all = self.services.sorted().into_iter().map(|(_, publication)| publication);
         let home = all.filter(|publication| self.is_home(&publication.service));
-        home.filter_map(|publication| publication.refusal.as_deref())
+        home.filter_map(|publication| publication.refusal.as_deref().or(publication.unlisted.as_deref()))
+    }
+
+    /// Why a service cannot be browsed, by its own name, when that is so though it asks for it.
+    pub(super) fn unlisted(&self, own_name: &Name) -> Option<&Refusal> {
+        let publication = self.services.get(own_name).filter(|publication| self.is_home(&publication.service))?;
+        publication.unlisted.as_deref().filter(|_| publication.refusal.is_none())
     }
 
     /// Why nothing of a service is published, by its own name.
@@ -332,14 +360,18 @@ pub(super) fn refusal(service: &Service, home: &ZonePolicy) -> Option<Refusal> {
     // With those that health left out: what is too large is not published for as long as some of it fails.
     let srv = srv_of(service.instances.iter(), 0)?;
     let (records, bytes) = (srv.rdatas().len().min(records), update::answer_len(&own_name, srv.rdatas()));
-    let lists = Browsed::of(service, 0).lists;
-    let longest = lists.iter().map(|(name, list)| update::answer_len(name, list.rdatas())).max();
-    let bytes = bytes.max(longest.unwrap_or_default());
     if records > limit {
         Some(Refusal::TooManyRecords { service: service.key.clone(), records, limit })
     } else {
         (bytes > wire::MAX_MESSAGE).then(|| Refusal::TooLarge { service: service.key.clone(), bytes })
     }
+}
+
+/// Why a service cannot be browsed that asks for it.
+fn list_refusal(service: &Service) -> Option<Refusal> {
+    let lists = Browsed::of(service, 0).lists;
+    let bytes = lists.iter().map(|(name, list)| update::answer_len(name, list.rdatas())).max()?;
+    (bytes > wire::MAX_MESSAGE).then(|| Refusal::ListTooLarge { service: service.key.clone(), bytes })
 }
 
 impl Sharded {
@@ -366,7 +398,7 @@ pub fn records_of(service: &Service, policies: &[ZonePolicy]) -> Vec<(RrsetKey, 
     let Ok(own_name) = service.key.owner_name() else { return records };
     let own = srv_rrset(service, ttl).into_iter().chain(txt_rrset(service, ttl));
     records.extend(own.map(|set| (RrsetKey::new(own_name.clone(), set.record_type()), set)));
-    let Browsed { instances, lists } = Browsed::of(service, ttl);
+    let Browsed { instances, lists, .. } = Browsed::of(service, ttl);
     records.extend(lists.into_iter().map(|(name, list)| (RrsetKey::new(name, RecordType::PTR), list)));
     for (name, sets) in instances {
         records.extend(sets.into_iter().map(|(record_type, set)| (RrsetKey::new(name.clone(), record_type), set)));

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use super::browse;
 use super::desired::Desired;
+use super::ownership::is_marker;
 use super::reconciler::Reconciler;
 use super::{shards, verdict};
 use crate::model::{Change, MAX_SHARDS, Marker, Name, Rdata, RecordType, Rrset, RrsetKey};
@@ -169,15 +170,19 @@ impl Guarded {
 /// An instance of a spread service that leaves one name and is at another is moved, not removed.
 pub fn guard(reconciler: &Reconciler, accepted: Option<PlanId>) -> Guarded {
     let everything = Guarded { allowed: Allowed::Everything, held: None };
-    let (mut removed, mut digest) = (0, Digest::new());
+    let (mut removed, mut gives_up, mut digest) = (0, false, Digest::new());
+    let is_missing = After(reconciler).is_missing();
     for update in reconciler.deleting() {
         let records = After(reconciler).removed_by(&update);
         removed += records;
-        if records > 0 {
+        // What is there for who browses does not count, and is not to go with a source either.
+        let is_given_up = is_missing && After(reconciler).gives_up(&update);
+        gives_up |= is_given_up;
+        if records > 0 || is_given_up {
             digest.eat_removals(&update);
         }
     }
-    if removed == 0 {
+    if removed == 0 && !gives_up {
         return everything;
     }
     let (owned, desired) = (reconciler.guarded_records(), reconciler.desired());
@@ -205,10 +210,6 @@ fn reasons(owned: usize, removed: usize, desired: &Desired) -> Vec<HoldReason> {
         reasons.push(HoldReason::TooMuch { removed, owned, percent });
     }
     reasons
-}
-
-fn is_marker(change: &Change) -> bool {
-    Marker::is_only_marker(&change.key.name) && change.key.record_type == RecordType::TXT
 }
 
 fn size(rrset: Option<&Rrset>) -> usize {
@@ -246,23 +247,36 @@ impl After<'_> {
         if is_uncounted(change, self.0.live().origin()) {
             return 0;
         }
-        // Where something may have gone missing, nothing counts as come in its place.
-        let is_missing = !self.0.desired().missing_sources.is_empty();
-        let (gone, mut new) = change.operations();
         match change.key.record_type {
             RecordType::SRV => {}
-            RecordType::A | RecordType::AAAA if is_missing => return gone.len(),
+            RecordType::A | RecordType::AAAA if self.is_missing() => return change.operations().0.len(),
             _ => return size(change.before.as_ref()).saturating_sub(size(change.after.as_ref())),
         }
-        let is_replaced = |new: &mut Vec<&Rdata>, gone: &Rdata| {
-            if is_missing { new.iter().any(|new| verdict::is_same_endpoint(new, gone)) } else { takes_place(new, gone) }
-        };
-        let mut unreplaced: Vec<_> = gone.into_iter().filter(|gone| !is_replaced(&mut new, gone)).collect();
+        let mut unreplaced = self.unreplaced(change);
         if !unreplaced.is_empty() {
             let elsewhere = self.other_shards(&change.key);
             unreplaced.retain(|gone| !elsewhere.iter().any(|set| has_instance(set, gone)));
         }
         unreplaced.len()
+    }
+
+    fn is_missing(&self) -> bool {
+        !self.0.desired().missing_sources.is_empty()
+    }
+
+    /// The SRV records that go without another in their place. Where something may have gone missing, nothing counts as
+    /// come in its place.
+    fn unreplaced<'c>(&self, change: &'c Change) -> Vec<&'c Rdata> {
+        let (gone, mut new) = change.operations();
+        let is_missing = self.is_missing();
+        let mut is_replaced = |gone: &Rdata| {
+            if is_missing {
+                new.iter().any(|new| verdict::is_same_endpoint(new, gone))
+            } else {
+                takes_place(&mut new, gone)
+            }
+        };
+        gone.into_iter().filter(|gone| !is_replaced(gone)).collect()
     }
 
     /// The SRV records under the other names of the same service, those that are there now and afterwards.
@@ -287,17 +301,29 @@ impl After<'_> {
     /// is no room for both.
     fn without_removals(&self, update: NameUpdate) -> Option<NameUpdate> {
         if self.removed_by(&update) == 0 {
-            let goes = update.changes.iter().any(|change| self.is_given_up(change));
-            return (!goes && self.lists_have_room(&update)).then_some(update);
+            if !self.gives_up(&update) {
+                return self.lists_have_room(&update).then_some(update);
+            }
+            // An instance stays as a whole. A list may take more, and the SRV set beside it too.
+            if browse::is_instance(&update.name, self.0.live().origin()) {
+                return None;
+            }
         }
         let kept = additive(update)?;
         self.has_room(&kept).then_some(kept)
     }
 
-    /// Whether a change takes an instance, or what points to it, from who browses: that waits with the SRV record.
-    fn is_given_up(&self, change: &Change) -> bool {
-        let is_browsed = browse::is_uncounted(&change.key.name, change.key.record_type, self.0.live().origin());
-        is_browsed && !is_marker(change) && change.after.is_none()
+    /// Whether an update takes an instance, or what points to it, from who browses, or has it lead elsewhere: that waits
+    /// with the SRV record of the service.
+    fn gives_up(&self, update: &NameUpdate) -> bool {
+        let zone = self.0.live().origin();
+        let is_given_up = |change: &Change| match change.key.record_type {
+            _ if is_marker(change) || !browse::is_uncounted(&change.key.name, change.key.record_type, zone) => false,
+            RecordType::PTR => !change.operations().0.is_empty(),
+            RecordType::SRV => !self.unreplaced(change).is_empty(),
+            _ => change.after.is_none(),
+        };
+        update.changes.iter().any(is_given_up)
     }
 
     /// Whether the lists that an instance is added to have room for all that shall be there beside all that is.

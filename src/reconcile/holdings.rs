@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::browse;
 use super::ownership::{self, OwnedName};
 use super::shards;
+use crate::model::browse::browsed_service;
 use crate::model::{Name, OwnerId, RecordType, Zone, shard_of};
 
 /// What of a zone is ours.
@@ -29,7 +30,7 @@ impl Holdings {
         self.names += 1;
         self.records += owned.records;
         self.uncounted += uncounted(live, &owned);
-        if let Some(own_name) = browsed_service(&owned, live) {
+        if let Some(own_name) = browsed_by(&owned, live) {
             self.browsed.entry(own_name).or_default().insert(name.clone());
         }
         if let Some((own_name, shard)) = shard_of(name, live.origin()) {
@@ -44,7 +45,7 @@ impl Holdings {
         self.names -= 1;
         self.records -= owned.records;
         self.uncounted -= uncounted(live, &owned);
-        if let Some(own_name) = browsed_service(&owned, live)
+        if let Some(own_name) = browsed_by(&owned, live)
             && let Some(names) = self.browsed.get_mut(&own_name)
         {
             names.remove(name);
@@ -79,9 +80,9 @@ impl Holdings {
 }
 
 /// The service that a name of ours belongs to as an instance or a list.
-fn browsed_service(owned: &OwnedName, live: &Zone) -> Option<Name> {
+fn browsed_by(owned: &OwnedName, live: &Zone) -> Option<Name> {
     let is_list = owned.types.contains(&RecordType::PTR) && shards::key_of(&owned.name, live.origin()).is_some();
-    browse::own_name_of(&owned.name, live.origin()).or_else(|| is_list.then(|| owned.name.clone()))
+    browsed_service(&owned.name, live.origin()).or_else(|| is_list.then(|| owned.name.clone()))
 }
 
 fn uncounted(live: &Zone, owned: &OwnedName) -> usize {

@@ -19,6 +19,20 @@ pub struct Conflict {
 pub enum Obstacle {
     /// Records that we did not write, where ours should go.
     Foreign(Vec<Record>),
+    /// A list of service types or domains that lacks some of ours, and the owner when another srvctl has it.
+    SharedList {
+        /// What is to be on it.
+        missing: Vec<Record>,
+        /// Whose it is; nobody's when absent.
+        owner: Option<OwnerId>,
+    },
+    /// Instances that registered themselves and cannot be told from others by who browses, or whose names are too long.
+    Unnamed {
+        /// Host and port of the first.
+        first: String,
+        /// How many.
+        count: usize,
+    },
     /// Another srvctl's name.
     OtherOwner(OwnerId),
     /// A marker that cannot be read.
@@ -45,6 +59,12 @@ impl fmt::Display for Obstacle {
                     shown.join(", ")
                 )
             }
+            Self::SharedList { missing, owner } => shared_list(f, missing, owner.as_ref()),
+            Self::Unnamed { first, count } => write!(
+                f,
+                "{count} of the instances, {first} first, have no name of their own that fits into DNS, and who browses \
+                 does not find them: register shorter host names, or describe them in the service file with a `name`"
+            ),
             Self::OtherOwner(owner) => write!(
                 f,
                 "the name belongs to another srvctl, owner \"{owner}\" by its marker. Publish it from there, or let \
@@ -72,6 +92,21 @@ impl fmt::Display for Obstacle {
             ),
         }
     }
+}
+
+/// Two who may each write what is theirs cannot share a set of records: each would remove what the other adds.
+fn shared_list(f: &mut fmt::Formatter<'_>, missing: &[Record], owner: Option<&OwnerId>) -> fmt::Result {
+    let shown: Vec<_> = missing.iter().map(|record| format!("`{record}`")).collect();
+    let release = match owner {
+        Some(owner) => format!("have the srvctl with owner \"{owner}\", whose it is, `release` it, and then "),
+        None => String::new(),
+    };
+    write!(
+        f,
+        "this list is somebody else's and lacks {}: who browses does not find that, and who knows the service's name does. \
+         A list that is nobody's and has on it what each publishes satisfies all: {release}add the record by hand",
+        shown.join(", ")
+    )
 }
 
 /// What makes publishing at a name pointless, whoever owns it.

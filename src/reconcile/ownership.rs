@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::obstacle::Obstacle;
-use crate::model::{Marker, Name, OwnerId, RecordType, Rrset, Zone};
+use crate::model::{Change, Marker, Name, OwnerId, RecordType, Rrset, Zone};
 
 /// What the zone says about who manages a name.
 pub(super) enum Ownership {
@@ -35,6 +35,11 @@ pub(super) fn of(owner: &OwnerId, live: &Zone, name: &Name) -> Ownership {
         }
     };
     Ownership::InTheWay(obstacle, rrset)
+}
+
+/// Whether a change is one of a marker.
+pub(super) fn is_marker(change: &Change) -> bool {
+    Marker::is_only_marker(&change.key.name) && change.key.record_type == RecordType::TXT
 }
 
 /// The marker's RRset as it shall be. One that says the same in other words stays as it is.

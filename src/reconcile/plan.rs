@@ -71,6 +71,13 @@ pub(super) struct Step {
     pub(super) obstacles: Vec<Obstacle>,
 }
 
+impl Step {
+    /// Whether something changes there.
+    pub(super) fn touches(&self, is_there: impl Fn(&RrsetKey) -> bool) -> bool {
+        self.update.iter().flat_map(|update| &update.changes).any(|change| is_there(&change.key))
+    }
+}
+
 /// Plans names one by one.
 #[derive(Clone, Copy)]
 pub(super) struct Planner<'a> {
@@ -93,7 +100,10 @@ impl Planner<'_> {
         {
             return (None, vec![obstacle]);
         }
-        let (mut claimed, mut foreign) = self.claims(name, wanted, &owned);
+        let (mut claimed, foreign) = self.claims(name, wanted, &owned);
+        // A name that is not ours yet is claimed as a whole or not at all. What is held goes without saying.
+        let is_claimable = marker.is_some() || foreign.is_empty();
+        let mut foreign = foreign;
         if let Some(held) = held.filter(|held| !owned.contains(held) && !wanted.contains_key(held)) {
             match self.live.rrset(name, held) {
                 None => drop(claimed.insert(held)),
@@ -101,8 +111,7 @@ impl Planner<'_> {
             }
         }
         let obstacles: Vec<_> = foreign.into_iter().map(Obstacle::Foreign).collect();
-        // A name that is not ours yet is claimed as a whole or not at all.
-        if marker.is_none() && !obstacles.is_empty() {
+        if !is_claimable {
             return (None, obstacles);
         }
         let kept: BTreeSet<_> =

@@ -13,11 +13,12 @@ use super::guard::MissingSource;
 use super::holdings::Holdings;
 use super::moved::{self, Moved, Version};
 use super::obstacle::{Conflict, Obstacle};
-use super::ownership;
+use super::ownership::{self, is_marker};
 use super::plan::{self, Plan, Step};
 use super::shards::{self, Joint};
+use crate::model::browse::browsed_service;
 use crate::model::{
-    Change, MAX_SHARDS, Marker, Mismatch, Name, NameMap, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone,
+    MAX_SHARDS, Marker, Mismatch, Name, NameMap, OwnerId, Record, RecordType, Rrset, Service, Sets, Zone,
 };
 use crate::protocol::update::NameUpdate;
 
@@ -41,7 +42,7 @@ pub struct Reconciler {
     dirty: BTreeSet<Name>,
     pending: NameMap<Pending>,
     conflicts: BTreeMap<Name, Vec<Obstacle>>,
-    /// Names at which something is to do or in the way for who browses, by the own names of their services.
+    /// Names that were seen together for who browses, by the own names of their services, which are not among them.
     browsed: BTreeMap<Name, BTreeSet<Name>>,
     /// Services whose names were seen together when they were last examined, by their own names.
     joint: BTreeSet<Name>,
@@ -320,7 +321,7 @@ impl Reconciler {
             || self.desired.is_sharded(own_name)
             || self.desired.is_browsed(own_name)
             || self.holdings.browsed(own_name).is_some()
-            || self.desired.refusal(own_name).is_some()
+            || self.desired.refusal(own_name).or(self.desired.unlisted(own_name)).is_some()
     }
 
     fn examine_name(&mut self, name: &Name) {
@@ -336,7 +337,10 @@ impl Reconciler {
             return;
         }
         let is_untouched = || self.desired.is_frozen(name) || self.untouched.values().any(|all| all.contains(name));
-        let step = if wanted.is_empty() && is_untouched() { Step::default() } else { self.step(name, &wanted) };
+        let mut step = if wanted.is_empty() && is_untouched() { Step::default() } else { self.step(name, &wanted) };
+        if self.desired.is_meta(name) {
+            browse::tell_shared_list(&mut step.obstacles, name, &wanted, &self.live);
+        }
         self.count(name, &wanted);
         self.settle(name, step, Kind::Alone);
     }
@@ -371,7 +375,7 @@ impl Reconciler {
                 (None, Some(wanted)) => wanted.clone(),
                 (None, None) => self.desired.at(&name),
             };
-            let (step, kind) = match (&joint.refused, planned) {
+            let (mut step, kind) = match (&joint.refused, planned) {
                 (Some(refusal), _) if name == *own_name => {
                     (Step { update: None, obstacles: vec![Obstacle::Refused(refusal.clone())] }, Kind::Joint)
                 }
@@ -379,6 +383,10 @@ impl Reconciler {
                 _ if joint.untouched.contains(&name) => (Step::default(), Kind::Joint),
                 _ => (self.step(&name, &wanted), Kind::Joint),
             };
+            let unlisted = self.desired.unlisted(own_name).filter(|_| name == *own_name);
+            step.obstacles.extend(unlisted.cloned().map(Obstacle::Refused));
+            let unnamed = wish.unnamed.clone().filter(|_| name == *own_name);
+            step.obstacles.extend(unnamed.map(|(first, count)| Obstacle::Unnamed { first, count }));
             self.count(&name, &wanted);
             self.settle(&name, step, kind);
         }
@@ -405,8 +413,9 @@ impl Reconciler {
         } else if !owned.is_empty() || self.desired.is_browsed(own_name) {
             let mut beside = joint.names.get(own_name).cloned().unwrap_or_else(|| self.desired.at(own_name));
             beside.remove(&RecordType::PTR);
-            let (owner, live, marker_ttl) = (&self.owner, &self.live, self.desired.policy().ttl);
-            planned = browse::Sight { owner, live, marker_ttl, own_name, wanted, owned }.steps(&beside);
+            let (owner, live, policy) = (&self.owner, &self.live, self.desired.policy());
+            let (marker_ttl, limit) = (policy.ttl, policy.max_records_per_rrset);
+            planned = browse::Sight { owner, live, marker_ttl, own_name, wanted, owned, limit }.steps(&beside);
             self.browsed.insert(own_name.clone(), planned.keys().filter(|name| *name != own_name).cloned().collect());
         }
         for name in known {
@@ -454,11 +463,7 @@ fn concerned(name: &Name) -> impl Iterator<Item = Name> {
 
 /// The own name of the service that a name belongs to, as a shard or for who browses; the name itself otherwise.
 fn own_name_of(name: &Name, zone: &Name) -> Name {
-    browse::own_name_of(name, zone).unwrap_or_else(|| shards::own_name_of(name, zone))
-}
-
-fn is_marker(change: &Change) -> bool {
-    Marker::is_only_marker(&change.key.name) && change.key.record_type == RecordType::TXT
+    browsed_service(name, zone).unwrap_or_else(|| shards::own_name_of(name, zone))
 }
 
 /// Services' names begin with an underscore, hosts' never do.

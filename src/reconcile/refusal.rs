@@ -37,6 +37,13 @@ pub enum Refusal {
         /// How many records one RRset may hold.
         limit: usize,
     },
+    /// A list for who browses that no DNS message can hold.
+    ListTooLarge {
+        /// Whose.
+        service: ServiceKey,
+        /// Bytes of the answer.
+        bytes: usize,
+    },
     /// An answer that no DNS message can hold.
     TooLarge {
         /// Whose.
@@ -53,7 +60,7 @@ impl fmt::Display for Refusal {
                 f,
                 "{service} has {records} instances, but max_records_per_rrset is {limit} (BIND's own default for \
                  max-records-per-type is 100): nothing of it was changed. Either write `shards = \"auto\"` in the \
-                 service, and let Prometheus look up the names that `srvctl names {0}` prints; or raise the limit here \
+                 service (with `[service.browse]` removed, which does not go with it), and let Prometheus look up the names that `srvctl names {0}` prints; or raise the limit here \
                  and, as max-records-per-type, on the primary, every secondary and every resolver",
                 service.name
             ),
@@ -80,10 +87,16 @@ impl fmt::Display for Refusal {
                  it is. Remove `[service.browse]` from some, or raise the limit here and, as max-records-per-type, on the \
                  primary, every secondary and every resolver"
             ),
+            Self::ListTooLarge { service, bytes } => write!(
+                f,
+                "the list of the instances of {service} would take {bytes} bytes, and DNS stops at {}: nothing of it is \
+                 published for who browses. Give the instances shorter names, or remove `[service.browse]`",
+                wire::MAX_MESSAGE
+            ),
             Self::TooLarge { service, bytes } => write!(
                 f,
                 "the answer for {service} would take {bytes} bytes, and DNS stops at {}: nothing of it was changed. \
-                 Write `shards = \"auto\"` in the service",
+                 Write `shards = \"auto\"` in the service, and remove `[service.browse]` if it has that",
                 wire::MAX_MESSAGE
             ),
         }

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::browse;
 use super::desired::{Desired, Wanted};
 use super::obstacle::{self, Obstacle};
 use super::ownership::{self, Ownership};
 use super::shards::{self, Joint};
+use crate::model::browse::browsed_service;
 use crate::model::{
     Change, MAX_SHARDS, Marker, Name, NameError, OwnerId, Rdata, Record, RecordType, Rrset, RrsetKey, Zone, shard_of,
 };
@@ -135,7 +135,7 @@ pub fn adopt(
 
 /// What is to be added to a list of instances comes with the instances: here it keeps what it has.
 fn leave_instances_out(desired: &Desired, live: &Zone, name: &Name, wanted: &mut Wanted) {
-    let own_name = browse::own_name_of(name, live.origin()).unwrap_or_else(|| name.clone());
+    let own_name = browsed_service(name, live.origin()).unwrap_or_else(|| name.clone());
     if desired.is_browsed(&own_name)
         && let Some(list) = wanted.remove(&RecordType::PTR)
     {

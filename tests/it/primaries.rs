@@ -375,3 +375,20 @@ fn what_can_be_browsed_comes_changes_and_goes(kind: Kind) {
     workspace.converge();
     assert_lines("after the removal", &server.zone_text(), before);
 }
+
+/// The README's `update-type` without PTR: Knot DNS answers BADKEY to the whole message then.
+#[test]
+fn a_key_of_knot_without_ptr_keeps_only_browsing_away() {
+    let server = Kind::Knot.start(&Blueprint { pointers: false, ..Blueprint::primary() });
+    let workspace = Workspace::new(&*server);
+    workspace.write_service("other.toml", &web("", "port = 1").replace("web", "other"));
+    workspace.write_service("web.toml", &web("[service.browse]", "port = 80"));
+    let told = workspace.expect(1, &["apply"]);
+    let told = format!("{}{}", told.stdout, told.stderr);
+    assert!(told.contains("PTR records are part of it") && told.contains("`update-type` of Knot DNS"), "{told}");
+    let zone = server.zone_text().join("\n");
+    for there in ["_other._tcp.internal.local. ", "_web._tcp.internal.local. "] {
+        assert!(zone.lines().any(|line| line.starts_with(there) && line.contains("SRV")), "{there} in {zone}");
+    }
+    assert!(!zone.contains("PTR\t") && !zone.contains(" PTR "), "{zone}");
+}

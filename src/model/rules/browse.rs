@@ -3,7 +3,8 @@
 use icu_normalizer::ComposingNormalizerBorrowed;
 
 use super::Refusal;
-use crate::model::MAX_LABEL;
+use crate::model::browse::SUBTYPE_LABEL;
+use crate::model::{MARKER_LABEL, MAX_LABEL};
 
 /// The name of an instance: one label of 1 to 63 bytes of Net-Unicode (RFC 5198), that is NFC without control
 /// characters. It is meant for people: spaces and dots are part of it.
@@ -54,6 +55,10 @@ pub fn subtype(text: &str) -> Result<String, Refusal> {
     if text.is_empty() || !text.bytes().all(allowed) {
         return Err(Refusal::from(format!("subtype `{text}` must have letters, digits, hyphens or underscores only")));
     }
+    if [MARKER_LABEL, SUBTYPE_LABEL].iter().any(|label| label[1..].eq_ignore_ascii_case(text)) {
+        let message = format!("subtype `{text}`: `_{text}` has a meaning of its own in the names of the zone");
+        return Err(Refusal::with_help(message, "call it something else"));
+    }
     if text.len() >= MAX_LABEL {
         return Err(Refusal::from(format!("subtype `{text}` has {} characters; DNS has room for 62", text.len())));
     }
@@ -89,7 +94,7 @@ mod tests {
     #[test]
     fn a_subtype_is_a_plain_word() {
         assert_eq!(subtype("ci").unwrap(), "ci");
-        for bad in ["", "_ci", "a b", "a.b", "ü", &"x".repeat(63)] {
+        for bad in ["", "_ci", "a b", "a.b", "ü", &"x".repeat(63), "sub", "Sub", "srvctl", "SRVCTL"] {
             assert!(subtype(bad).is_err(), "{bad}");
         }
     }

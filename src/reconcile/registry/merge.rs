@@ -43,6 +43,7 @@ impl Registry {
             let is_known = service.metadata.keys().any(|known| known.eq_ignore_ascii_case(&key));
             // Each source keeps to the limit, and together they may not.
             if !is_known && rules::metadata_size(larger).is_ok() {
+                service.agreed.insert(key.clone());
                 service.metadata.insert(key, value);
                 size = larger;
             }

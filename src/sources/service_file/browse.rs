@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use crate::model::browse::{META_SERVICE, instance_name, subtype_name};
+use crate::model::browse::{META_SERVICE, SUBTYPE_LABEL, instance_name, subtype_name};
 use crate::model::rules;
 use crate::model::{Browse, Marker, Name, NameError, Place, Service, Shards};
 use crate::sources::toml_fields::Fields;
@@ -78,6 +78,10 @@ pub(super) fn check(fields: &Fields<'_, '_>, service: &Service) {
     }
     if service.key.name.eq_ignore_ascii_case(META_SERVICE) {
         let message = "`_dns-sd` is the name under which DNS-SD lists types and domains: it cannot be browsed itself";
+        fields.report_with_help(fields.header(), message, "remove `[service.browse]`, or choose another name");
+    }
+    if service.key.name.eq_ignore_ascii_case(&SUBTYPE_LABEL[1..]) {
+        let message = "`_sub` stands between a subtype and its service (RFC 6763): such a service cannot be browsed";
         fields.report_with_help(fields.header(), message, "remove `[service.browse]`, or choose another name");
     }
     let Ok(own_name) = service.key.owner_name() else { return };

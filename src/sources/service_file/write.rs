@@ -14,7 +14,8 @@ use crate::sources::duration::show_duration;
 /// where it is to stand, which tells what paths are relative to; `zones` are the managed zones.
 pub fn write(service: &Service, comments: &[String], file: &Path, zones: &[Name]) -> String {
     // In full, so that what a service says more one day cannot be forgotten here.
-    let Service { key, ttl, metadata, scrape, shards, browse, instances, checks, health, place: _ } = service;
+    let Service { key, ttl, metadata, agreed: _, scrape, shards, browse, instances, checks, health, place: _ } =
+        service;
     let mut page = Page { text: String::new(), directory: file.parent().unwrap_or(Path::new("")) };
     comments.iter().for_each(|comment| page.comment(comment));
     page.header("[[service]]");

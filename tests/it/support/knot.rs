@@ -39,7 +39,7 @@ impl Knot {
 
 /// The README shows the part of it that matters to srvctl.
 fn configuration(blueprint: &Blueprint, directory: &Path, token: &str) -> String {
-    let Blueprint { address, key, notifies, primary, updates, transfers, .. } = blueprint;
+    let Blueprint { address, key, notifies, primary, updates, pointers, transfers, .. } = blueprint;
     let Key { name, algorithm, secret } = key;
     let (address, directory) = (knot_address(*address), directory.display());
     let remotes = [("primary", primary), ("told", notifies)];
@@ -51,8 +51,11 @@ fn configuration(blueprint: &Blueprint, directory: &Path, token: &str) -> String
     let remotes = if remotes.is_empty() { remotes } else { format!("remote:\n{remotes}") };
     let actions = match (updates, transfers) {
         (true, true) => {
-            "[transfer, update]
-    update-type: [A, AAAA, PTR, SRV, TXT]"
+            if *pointers {
+                "[transfer, update]\n    update-type: [A, AAAA, PTR, SRV, TXT]"
+            } else {
+                "[transfer, update]\n    update-type: [A, AAAA, SRV, TXT]"
+            }
         }
         (true, false) => "update",
         (false, _) => "transfer",

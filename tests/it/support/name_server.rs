@@ -137,6 +137,8 @@ pub(crate) struct Blueprint {
     pub(crate) primary: Option<SocketAddr>,
     /// Whether the key may update a primary's zone.
     pub(crate) updates: bool,
+    /// Whether the key may update PTR records of a primary that is Knot DNS.
+    pub(crate) pointers: bool,
     /// Whether the key may transfer the zone.
     pub(crate) transfers: bool,
 }
@@ -151,6 +153,7 @@ impl Blueprint {
             records: String::new(),
             primary: None,
             updates: true,
+            pointers: true,
             transfers: true,
         }
     }

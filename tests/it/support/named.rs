@@ -231,7 +231,7 @@ impl Named {
 
     /// As every kind of server can be.
     pub(crate) fn of(blueprint: &Blueprint) -> Self {
-        let Blueprint { address, key, notifies, records, primary, updates, transfers } = blueprint;
+        let Blueprint { address, key, notifies, records, primary, updates, transfers, .. } = blueprint;
         let builder = Self::builder().listen(*address).key(key.clone()).records(records);
         let allow = |what: &str, allowed: bool| {
             let whom = if allowed { format!("key \"{}\"", key.name) } else { "none".to_owned() };

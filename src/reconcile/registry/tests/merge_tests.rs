@@ -69,9 +69,14 @@ fn what_all_instances_say_is_said_of_the_service() {
         register("web", "a", told(offer("h1", 80), "team=infra env=prod rack=b1")),
         register("web", "b", told(offer("h2", 80), "team=infra env=test")),
     ]);
-    assert_eq!(in_force(&world, "web").metadata, pairs("team=infra"));
+    let both = in_force(&world, "web");
+    assert_eq!((&both.metadata, both.agreed.len()), (&pairs("team=infra"), 1));
+    let said: Vec<_> = both.instances.iter().map(|instance| both.instance_text(instance).join(" ")).collect();
+    assert_eq!(said, ["env=prod rack=b1 team=infra", "env=test team=infra"]);
     world.outcomes([(register("web", "c", offer("h3", 80)), "new")]);
-    assert_eq!(in_force(&world, "web").metadata, pairs(""));
+    let all = in_force(&world, "web");
+    assert_eq!(all.metadata, pairs(""));
+    assert_eq!(all.instance_text(&all.instances[1]).join(" "), "env=test team=infra", "as before");
 }
 
 #[test]

@@ -29,7 +29,9 @@ fn what_could_not_be_browsed_is_refused() {
     for (line, instead, expected) in [
         ("name = \"s\"", "name = \"s\"\nshards = 2", "a service that is spread by `shards` cannot be browsed"),
         ("name = \"s\"", "name = \"dns-sd\"", "the name under which DNS-SD lists types"),
+        ("name = \"s\"", "name = \"sub\"", "`_sub` stands between a subtype and its service"),
         ("subtypes = [\"ci\", \"Build_2\"]", "subtypes = [\"_ci\"]", "write `ci`"),
+        ("subtypes = [\"ci\", \"Build_2\"]", "subtypes = [\"Srvctl\"]", "has a meaning of its own"),
         ("subtypes = [\"ci\", \"Build_2\"]", "subtypes = [\"ci\", \"CI\"]", "`CI` is listed twice"),
         ("subtypes = [\"ci\", \"Build_2\"]", "subtype = [\"ci\"]", "did you mean `subtypes`?"),
         ("host = \"i\"", "host = \"i\"\nname = \"JENKINS on h. \\\"1\\\"\"", "the first is at s.toml:5:1"),
