@@ -291,6 +291,7 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
             inbox: Arc::clone(inbox),
             stop: ports.stopped.clone(),
             status: Arc::clone(&ports.status),
+            stale: Arc::clone(ports.wishes.stale()),
             metrics,
         };
         tasks.start("zone", task.run(Desired::nothing(Arc::clone(&policies), index)));
@@ -357,7 +358,7 @@ fn start_discovery(
         tasks.start("targets", task.run());
     }
     let task = ListTask {
-        zones: config.zone_names(),
+        zones: policies(config),
         state_file,
         stale,
         wishes: Arc::clone(&ports.wishes),
