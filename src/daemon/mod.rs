@@ -56,7 +56,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::api::{self, Access, ListenError};
-use crate::config::{self, Config, DiscoveryConfig, TargetFile};
+use crate::config::{self, Config, DiscoveryConfig, STATE_FILE, TargetFile};
 use crate::dns::Session;
 use crate::model::{
     DaemonStatus, Diagnostic, DiscoveryStatus, HealthSummary, NotifyStatus, Outcome, TargetFileStatus,
@@ -339,7 +339,7 @@ fn start_discovery(
     /// Prometheus reads every file of the directory again when one of them changes.
     const SELDOM: Duration = Duration::from_secs(1);
     let (list, desk) = ListTask::desk();
-    let state_file = config.daemon.state_dir.join(discovery::STATE_FILE);
+    let state_file = config.daemon.state_dir.join(STATE_FILE);
     let file = |path: PathBuf, selection, mode, pause, index| FileTask {
         path,
         selection,
