@@ -126,7 +126,7 @@ fn labels_arrive_in_prometheus_and_stay_while_srvctl_is_away() {
     listing.wait_for(&mut daemon, "", &["centos9-vm.internal.local:5432", JENKINS[0], JENKINS[1]]);
     let files = format!(
         "  - job_name: files\n    file_sd_configs: [{{ files: ['{}/*.json'] }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n      - {{ target_label: instance, replacement: from-file }}\n",
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_((?:[a-zA-Z]|_[a-zA-Z0-9]).*)' }}\n      - {{ target_label: instance, replacement: from-file }}\n",
         directory.display()
     );
     let config = scrape_configs(*address) + &files;
@@ -196,7 +196,7 @@ fn vmagent_takes_the_same_list() {
     let url = format!("http://{}{PATH}?service=jenkins&meta.team=ops", listing.address);
     let config = format!(
         "scrape_configs:\n  - job_name: srvctl\n    http_sd_configs: [{{ url: '{url}' }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n"
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_((?:[a-zA-Z]|_[a-zA-Z0-9]).*)' }}\n"
     );
     let vmagent = Vmagent::configured(&config);
     let mut found = BTreeMap::new();
@@ -368,7 +368,10 @@ fn over_tls_one_sees_what_one_may_read() {
     daemon.wait_until("both", |status| status["discovery"]["targets"] == 3 && outcome(status) == "in_sync");
     let asked = |query: &str| site.client("reader").get(&format!("{PATH}{query}"));
     assert_eq!(targets(&asked("").json()), JENKINS);
-    assert_eq!(asked("?service=_db._udp").text, "[]\n");
+    assert_eq!(asked("?service=_jenkins._udp").text, "[]\n");
+    for hidden in ["?service=db", "?service=_db._udp"] {
+        assert!(asked(hidden).problem(403).contains("reader may see none of the services"), "{hidden}");
+    }
     assert!(asked("?service=_db._tcp.internal.local").problem(403).contains("reader may not see the service"));
     site.anybody().get(PATH).problem(401);
 
@@ -521,7 +524,7 @@ fn a_lost_database_takes_nobody_from_the_list_whom_dns_has_lost_too() {
 
     // The zone is one from before, and the database damaged, then made anew.
     let state = workspace.path().join("state");
-    let mut forget = || {
+    let forget = || {
         let lines = named.zone_text();
         let names: BTreeSet<_> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
         let ours = names.into_iter().filter(|name| name.contains("_web") || name.contains("_srvctl"));

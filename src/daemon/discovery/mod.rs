@@ -32,8 +32,6 @@ use crate::reconcile::{MissingSource, ZonePolicy};
 pub(super) use file_task::FileTask;
 pub(super) use stale::Stale;
 
-/// What was listed last, in the state directory.
-pub(super) const STATE_FILE: &str = "targets.json";
 /// Changes within so long become one list.
 const PAUSE: Duration = Duration::from_millis(200);
 /// A list is made anew at most so often that it takes this share of the time.
@@ -59,6 +57,9 @@ pub(super) fn listed(desk: &Desk, selection: &Selection, who: &Principal) -> Res
     if selection.is_everything() && who.sees_all() {
         let all = || Listed::new(current.listing.json(selection, |_| true));
         return Ok(current.everything.get_or_init(all).clone());
+    }
+    if current.listing.hides(selection, |key| who.may(Access::Read, key)) {
+        return Err(Unlisted::Hidden(format!("there are targets, and {} may read none of them", who.name)));
     }
     Ok(Listed::new(current.listing.json(selection, |key| who.may(Access::Read, key))))
 }
@@ -215,7 +216,10 @@ impl ListTask {
                 health: health.as_deref(),
                 maintenance: &maintenance,
             };
-            let targets = service.map(|service| discovery::described(service, circumstances)).unwrap_or_default();
+            let mut targets = service.map(|service| discovery::described(service, circumstances)).unwrap_or_default();
+            if health.as_deref().is_some_and(|health| health.isolated) {
+                work.roster.doubt_failures(&key, &mut targets);
+            }
             has_changed |= work.roster.set(&key, targets);
         }
         let is_known = unreadable.is_none() && missing.iter().all(Vec::is_empty);

@@ -13,7 +13,7 @@ use super::label;
 use super::leave::{Seen, Stays, Terms};
 use super::selection::Selection;
 use super::target::Target;
-use crate::model::{Name, Outcome, ServiceKey, ZoneStatus};
+use crate::model::{Condition, Name, Outcome, ServiceKey, ZoneStatus};
 
 /// Everybody who is listed.
 #[derive(Debug, Clone, Default)]
@@ -58,6 +58,21 @@ impl Roster {
         entry.kept.extend(before);
         entry.kept.retain(|kept| !addresses.contains(&kept.endpoint()));
         entry.list()
+    }
+
+    /// Says of these what was said before where it is said now that they fail: when most of what is checked fails at once,
+    /// that is no news of them.
+    pub fn doubt_failures(&self, key: &ServiceKey, targets: &mut [Target]) {
+        let listed = self.services.get(key).into_iter().flat_map(|entry| entry.listed.iter());
+        let before: BTreeMap<_, _> =
+            listed.filter_map(|target| Some((target.endpoint(), target.label(label::HEALTH)?))).collect();
+        for target in
+            targets.iter_mut().filter(|target| target.label(label::HEALTH) == Some(Condition::Failing.as_str()))
+        {
+            if let Some(before) = before.get(&target.endpoint()) {
+                target.labels.insert(label::HEALTH.into(), (*before).into());
+            }
+        }
     }
 
     /// Lets those go who are not in force any more, of the services of which `may_go` says so: at once who was in DNS and is
@@ -169,6 +184,12 @@ impl Listing {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.services.is_empty()
+    }
+
+    /// Whether there are services that are wanted, and none of them may be seen.
+    pub fn hides(&self, selection: &Selection, may_see: impl Fn(&ServiceKey) -> bool) -> bool {
+        let mut wanted = self.services.keys().filter(|key| selection.takes_service(key)).peekable();
+        wanted.peek().is_some() && !wanted.any(may_see)
     }
 
     /// Those that are wanted and may be seen, sorted by service, host and port.

@@ -213,6 +213,7 @@ fn filters_that_dns_does_not_have() {
         (&[("health", "passing"), ("health", "failing")], ""),
         (&[("published", "true")], "3 1 2"),
         (&[("published", "false")], ""),
+        (&[("published", "true"), ("published", "false")], "3 1 2"),
     ] {
         assert_eq!(asked(query), ports, "{query:?}");
     }
@@ -276,6 +277,32 @@ fn whom_dns_never_had_the_list_guards_itself() {
         assert_eq!(held.into_values().next(), stays, "{before} {after}");
         assert_eq!(left(&roster), (after as usize + kept, kept), "{before} {after}");
     }
+}
+
+#[test]
+fn failures_of_one_who_is_cut_off_are_no_news() {
+    let with = |mut target: Target, health: &str| {
+        target.labels.insert("__meta_srvctl_health".into(), health.into());
+        target
+    };
+    let said = |words: &[&str]| -> Vec<Target> {
+        let hosts = plain(&service("web", (0..4).map(|index| instance(&format!("h{index}"), 1)).collect()));
+        hosts.into_iter().zip(words).map(|(target, word)| with(target, word)).collect()
+    };
+    let mut roster = Roster::default();
+    roster.set(&key("web"), said(&["passing", "failing", "failing"]));
+    let mut now = said(&["failing", "failing", "passing", "failing"]);
+    roster.doubt_failures(&key("web"), &mut now);
+    assert_eq!(now, said(&["passing", "failing", "passing", "failing"]), "but of one who is new");
+}
+
+#[test]
+fn a_digit_begins_no_label() {
+    let mut own = instance("a", 1);
+    own.metadata = pairs(&[("2fa", "1"), ("3-d", "2"), ("_3_d", "3")]);
+    let target = one(&service("web", vec![own]));
+    let meta = |key: &str| target.label(&format!("__meta_srvctl_meta_{key}"));
+    assert_eq!((meta("_2fa"), meta("_3_d"), meta("2fa")), (Some("1"), Some("3"), None));
 }
 
 #[test]
