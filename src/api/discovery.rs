@@ -67,6 +67,8 @@ pub enum Unlisted {
     Off,
     /// Not yet, and what is waited for.
     NotYet(String),
+    /// Who asks may see nothing of it, and why: an empty list would take all targets from Prometheus.
+    Hidden(String),
 }
 
 impl From<Unlisted> for Problem {
@@ -76,6 +78,10 @@ impl From<Unlisted> for Problem {
                 let help = "add `[discovery]` to srvctl.toml";
                 let problem = Self::not_found("this daemon lists no targets for Prometheus");
                 Self { help: Some(help.to_owned()), ..problem }
+            }
+            Unlisted::Hidden(why) => {
+                let help = "let a `grant` of the principal name these services, or a token of another ask";
+                Self { help: Some(help.to_owned()), ..Self::denied(why) }
             }
             Unlisted::NotYet(why) => Self::not_known_yet(format!("no targets can be listed yet: {why}")),
         }
@@ -100,6 +106,10 @@ pub(super) fn answer(
     })?;
     if let Some(denied) = selection.named().find(|key| !who.may(Access::Read, key)) {
         return Err(Problem::denied(format!("{} may not see the service `{denied}`", who.name)));
+    }
+    let mut possible = selection.possible(backend.zones()).peekable();
+    if possible.peek().is_some() && !possible.any(|key| who.may(Access::Read, &key)) {
+        return Err(Problem::denied(format!("{} may see none of the services that are asked for", who.name)));
     }
     Ok(backend.targets(&selection, who)?.answer(headers))
 }

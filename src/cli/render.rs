@@ -1,7 +1,7 @@
 //! `srvctl render`.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::daemon::names;
 use crate::model::{Name, Service};
 use crate::reconcile::render::{self, Consumer, Document, Request, Scraped, Via};
 use crate::sources::parse_duration;
+use crate::store;
 
 /// Arguments of `render`.
 #[derive(Debug, Args)]
@@ -281,42 +282,17 @@ fn check(path: &Path, text: &str) -> Exit {
 /// Writes a file in one step: who reads it meanwhile has the old one or the new one. One that is like that already is left
 /// alone, so that nobody is made to load it again.
 fn replace(path: &Path, text: &str) -> Exit {
-    // A link stays one.
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::read(&target).is_ok_and(|there| there == text.as_bytes()) {
-        output::line(format_args!("{} is as it was", path.display()));
-        return Exit::Done;
-    }
-    match write(&target, text) {
-        Ok(()) => {
-            output::line(format_args!("{} is written", path.display()));
+    /// Permissions of a new file.
+    const FOR_ALL: u32 = 0o644;
+    match store::replace(path, text.as_bytes(), FOR_ALL) {
+        Ok(is_new) => {
+            let what = if is_new { "is written" } else { "is as it was" };
+            output::line(format_args!("{} {what}", path.display()));
             Exit::Done
         }
         Err(error) => {
-            output::error(format_args!("{} cannot be written: {error}", path.display()));
+            output::error(error);
             Exit::Failed
         }
     }
-}
-
-fn write(target: &Path, text: &str) -> io::Result<()> {
-    let name = target.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.new", std::process::id()));
-    let fresh = target.with_file_name(hidden);
-    let written = fill(&fresh, target, text).and_then(|()| fs::rename(&fresh, target));
-    if written.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    written
-}
-
-fn fill(fresh: &Path, target: &Path, text: &str) -> io::Result<()> {
-    let mut file = fs::File::create(fresh)?;
-    file.write_all(text.as_bytes())?;
-    if let Ok(metadata) = fs::metadata(target) {
-        file.set_permissions(metadata.permissions())?;
-    }
-    file.sync_all()
 }

@@ -32,7 +32,7 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
             }
             if status.is_in_sync() {
                 Exit::Done
-            } else if status.zones.iter().any(|zone| zone.held.is_some()) {
+            } else if status.zones.iter().any(|zone| zone.held.is_some()) || is_held(&status) {
                 Exit::Held
             } else {
                 Exit::Differences
@@ -43,6 +43,11 @@ pub(super) async fn run(flag: Option<PathBuf>, format: &Format) -> Exit {
             Exit::Failed
         }
     }
+}
+
+/// Whether targets wait for a person.
+fn is_held(status: &DaemonStatus) -> bool {
+    status.discovery.as_ref().is_some_and(|discovery| !discovery.held.is_empty())
 }
 
 fn show(status: &DaemonStatus) {
@@ -92,7 +97,7 @@ fn show_health(paint: Paint, health: &HealthSummary) {
 }
 
 fn show_discovery(paint: Paint, discovery: &DiscoveryStatus) {
-    let DiscoveryStatus { waits_for, targets, kept, files } = discovery;
+    let DiscoveryStatus { waits_for, targets, kept, held, files } = discovery;
     match waits_for {
         Some(why) => output::line(paint.bad(format_args!("discovery: nothing is listed for Prometheus yet: {why}"))),
         None => output::line(format_args!("discovery: {targets} targets listed for Prometheus")),
@@ -101,6 +106,9 @@ fn show_discovery(paint: Paint, discovery: &DiscoveryStatus) {
         output::line(paint.doubtful(format_args!(
             "  {kept} of them are not in force any more, and stay until their zone's plan is made or let pass"
         )));
+    }
+    for why in held {
+        output::line(paint.bad(format_args!("  {why}")));
     }
     for TargetFileStatus { path, targets, written, error } in files {
         let written = written.map_or_else(String::new, |at| format!(", written {} ago", age(at)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use toml::Spanned;
 
@@ -21,7 +21,12 @@ pub(super) struct Taken<'c> {
     pub(super) api: Option<SocketAddr>,
     /// `[metrics] listen`
     pub(super) metrics: Option<SocketAddr>,
+    /// `[daemon] state_dir`
+    pub(super) state_dir: &'c Path,
 }
+
+/// What was listed last, in the state directory.
+pub const STATE_FILE: &str = "targets.json";
 
 /// The table. What is wrong with it is reported.
 pub(super) fn discovery(fields: &mut Fields<'_, '_>, directory: &Path, taken: &Taken<'_>) -> DiscoveryConfig {
@@ -34,7 +39,7 @@ pub(super) fn discovery(fields: &mut Fields<'_, '_>, directory: &Path, taken: &T
         }
     }
     let mut seen = BTreeMap::new();
-    let files = fields.each("file", "discovery.file", |fields| file(fields, directory, taken.zones, &mut seen));
+    let files = fields.each("file", "discovery.file", |fields| file(fields, directory, taken, &mut seen));
     DiscoveryConfig {
         listen: listen.map(Spanned::into_inner),
         files: files.unwrap_or_default().into_iter().flatten().collect(),
@@ -44,19 +49,39 @@ pub(super) fn discovery(fields: &mut Fields<'_, '_>, directory: &Path, taken: &T
 fn file(
     fields: &mut Fields<'_, '_>,
     directory: &Path,
-    zones: &[Name],
+    taken: &Taken<'_>,
     seen: &mut BTreeMap<PathBuf, Place>,
 ) -> Option<TargetFile> {
     fields.require(&[("path", "path = \"/var/lib/srvctl/targets/jenkins.json\"")]);
     let path = fields.parsed("path", |text| path(directory, text));
-    let selection = selection(fields, zones);
+    let selection = selection(fields, taken.zones);
     let path = path?;
-    if let Some(first) = seen.get(path.get_ref()) {
+    let file = own_path(path.get_ref());
+    if file == own_path(&taken.state_dir.join(STATE_FILE)) {
+        let message = format!("`{}` is where the daemon keeps what was listed last", path.get_ref().display());
+        fields.report_with_help(path.span(), message, "give it another path");
+    } else if let Some(first) = seen.get(&file) {
         let message = format!("`{}` is written twice; first at {first}", path.get_ref().display());
         fields.report_with_help(path.span(), message, "keep one of the two, or give it another path");
     }
-    seen.insert(path.get_ref().clone(), fields.place());
+    seen.insert(file, fields.place());
     Some(TargetFile { path: path.into_inner(), selection: selection? })
+}
+
+/// One path for however the same file is named: links are followed as far as there is something, and the rest is read as it
+/// is written.
+fn own_path(path: &Path) -> PathBuf {
+    if let Ok(path) = path.canonicalize() {
+        return path;
+    }
+    match (path.parent(), path.components().next_back()) {
+        (Some(parent), Some(Component::Normal(name))) => own_path(parent).join(name),
+        (Some(parent), Some(Component::ParentDir)) => {
+            own_path(parent).parent().map_or_else(PathBuf::new, Path::to_owned)
+        }
+        (Some(parent), Some(Component::CurDir)) => own_path(parent),
+        _ => path.to_owned(),
+    }
 }
 
 /// Prometheus reads no other than `.json`, `.yml` and `.yaml`, and a `*` would be part of the name.
@@ -77,7 +102,8 @@ fn selection(fields: &mut Fields<'_, '_>, zones: &[Name]) -> Option<Selection> {
     let hosts = each(fields, "hosts", |text| selection.add_host(text, zones));
     let health = each(fields, "health", |text| selection.add_health(text));
     let published = fields.boolean("published");
-    selection.reach = published.map(|published| if published { Reach::Published } else { Reach::Withdrawn });
+    selection.reach =
+        published.map(|published| if published { Reach::Published } else { Reach::Withdrawn }).into_iter().collect();
     let metadata = metadata(fields, &mut selection);
     if hosts.is_none() || health.is_none() || metadata.is_none() {
         return None;

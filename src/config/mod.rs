@@ -20,6 +20,8 @@ use crate::model::{Diagnostic, Name, OwnerId, Server};
 use crate::reconcile::discovery::Selection;
 use crate::sources::Pattern;
 
+pub use discovery::STATE_FILE;
+
 /// The whole configuration. Relative paths in the file are relative to the file, and resolved here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {

@@ -80,6 +80,7 @@ fn root_table(root: &mut Fields<'_, '_>, path: &Path, keys: &mut Keys<'_>) -> Op
         zones: &managed,
         api: api.as_ref().and_then(|api| api.listen.as_ref()).map(|listen| listen.address),
         metrics: metrics.as_ref().and_then(|metrics| metrics.listen),
+        state_dir: daemon.as_ref().map_or(Path::new(defaults::STATE_DIR), |daemon| &daemon.state_dir),
     };
     let discovery = root.table("discovery", |fields| Some(discovery::discovery(fields, directory, &taken)));
     Some(Config {

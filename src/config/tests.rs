@@ -298,6 +298,8 @@ fn discovery_that_would_write_nothing_or_twice_is_an_error() {
         ("[[discovery.file]]\npath = \"x.json\"\nhealth = \"well\"", "`well` is none of"),
         ("[[discovery.file]]\npath = \"x.json\"\nservice = \"a\"", "did you mean `services`"),
         ("[[discovery.file]]\npath = \"x.json\"\n[[discovery.file]]\npath = \"x.json\"", "is written twice"),
+        ("[[discovery.file]]\npath = \"x.json\"\n[[discovery.file]]\npath = \"a/.././x.json\"", "is written twice"),
+        ("[[discovery.file]]\npath = \"state/no/../targets.json\"", "keeps what was listed last"),
     ] {
         let errors = errors(&format!("{FULL}[discovery]\n{table}\n"));
         assert!(errors.len() == 1 && errors[0].contains(expected), "{table}: {errors:#?}");

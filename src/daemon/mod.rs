@@ -56,7 +56,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::api::{self, Access, ListenError};
-use crate::config::{self, Config, DiscoveryConfig, TargetFile};
+use crate::config::{self, Config, DiscoveryConfig, STATE_FILE, TargetFile};
 use crate::dns::Session;
 use crate::model::{
     DaemonStatus, Diagnostic, DiscoveryStatus, HealthSummary, NotifyStatus, Outcome, TargetFileStatus,
@@ -291,6 +291,7 @@ fn start_reconcilers(config: &Config, tasks: &mut Tasks, ports: &Ports) {
             inbox: Arc::clone(inbox),
             stop: ports.stopped.clone(),
             status: Arc::clone(&ports.status),
+            stale: Arc::clone(ports.wishes.stale()),
             metrics,
         };
         tasks.start("zone", task.run(Desired::nothing(Arc::clone(&policies), index)));
@@ -338,7 +339,7 @@ fn start_discovery(
     /// Prometheus reads every file of the directory again when one of them changes.
     const SELDOM: Duration = Duration::from_secs(1);
     let (list, desk) = ListTask::desk();
-    let state_file = config.daemon.state_dir.join(discovery::STATE_FILE);
+    let state_file = config.daemon.state_dir.join(STATE_FILE);
     let file = |path: PathBuf, selection, mode, pause, index| FileTask {
         path,
         selection,
@@ -357,7 +358,7 @@ fn start_discovery(
         tasks.start("targets", task.run());
     }
     let task = ListTask {
-        zones: config.zone_names(),
+        zones: policies(config),
         state_file,
         stale,
         wishes: Arc::clone(&ports.wishes),

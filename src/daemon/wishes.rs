@@ -50,6 +50,8 @@ pub(super) struct Told<'a> {
     pub(super) files: &'a Catalogue,
     /// Why it is not known what is registered.
     pub(super) unreadable: Option<&'a str>,
+    /// What may have gone missing, zone by zone, in the configuration's order.
+    pub(super) missing: &'a [Vec<MissingSource>],
 }
 
 #[derive(Default)]
@@ -102,6 +104,11 @@ impl Wishes {
     /// The same, with somebody who lists what is in force.
     pub(super) fn followed_by(self, stale: Arc<Stale>) -> Self {
         Self { stale, ..self }
+    }
+
+    /// Where it is noted what whoever lists services has to hear.
+    pub(super) fn stale(&self) -> &Arc<Stale> {
+        &self.stale
     }
 
     /// Takes in what the service files say.
@@ -181,12 +188,14 @@ impl Wishes {
         self.lock().clock = clock;
     }
 
-    /// The zones in which nothing had to be removed since registrations are known, and that are not confirmed yet.
+    /// The zones in which nothing had to be removed since registrations are known, and that are not confirmed yet. One of
+    /// which registered targets are listed that nobody knows of is none of them.
     pub(super) fn settled(&self) -> Vec<Name> {
         let state = self.lock();
         let Registrations::Known { unconfirmed, .. } = &state.registrations else { return Vec::new() };
         let zones = self.zones.iter().zip(&self.inboxes);
-        let settled = zones.filter(|(zone, inbox)| unconfirmed.contains(*zone) && inbox.is_settled());
+        let is_settled = |zone: &Name, inbox: &Inbox| inbox.is_settled() && !self.stale.may_miss(zone);
+        let settled = zones.filter(|(zone, inbox)| unconfirmed.contains(*zone) && is_settled(zone, inbox));
         settled.map(|(zone, _)| zone.clone()).collect()
     }
 
@@ -223,13 +232,13 @@ impl Wishes {
     /// zones' tasks: what the status says of them is about what is seen here.
     pub(super) fn look<T>(&self, look: impl FnOnce(Told<'_>) -> T) -> Option<T> {
         let state = self.lock();
-        let files = state.missing.as_ref().and(state.files.as_deref())?;
+        let (missing, files) = (state.missing.as_deref()?, state.files.as_deref()?);
         let unreadable = match &state.registrations {
             Registrations::Unreadable(why) => Some(why.as_str()),
             _ => None,
         };
         let (mut look, mut seen) = (Some(look), None);
-        state.view(&mut |view| seen = look.take().map(|look| look(Told { view, files, unreadable })));
+        state.view(&mut |view| seen = look.take().map(|look| look(Told { view, files, unreadable, missing })));
         seen
     }
 

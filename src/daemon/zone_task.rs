@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::cycle::{self, Converged, Orders, Reading, Reason, Unmet};
+use super::discovery::Stale;
 use super::drift::{Before, Drift};
 use super::herald::Herald;
 use super::inbox::{Inbox, News, Notified};
@@ -23,6 +24,7 @@ use super::report;
 use crate::dns::{DnsError, Session};
 use crate::model::{DaemonStatus, Outcome, OwnerId, Serial, ZoneStatus};
 use crate::protocol::update::NameUpdate;
+use crate::reconcile::discovery::leaving;
 use crate::reconcile::{Desired, PlanId, Reconciler, SetAside};
 
 /// How long to leave names alone that others keep changing.
@@ -41,6 +43,8 @@ pub(super) struct ZoneTask {
     pub(super) inbox: Arc<Inbox>,
     pub(super) stop: watch::Receiver<bool>,
     pub(super) status: Arc<watch::Sender<DaemonStatus>>,
+    /// For whoever lists instances for Prometheus.
+    pub(super) stale: Arc<Stale>,
     pub(super) metrics: ZoneMetrics,
 }
 
@@ -247,6 +251,9 @@ impl ZoneTask {
             {
                 tracing::debug!(zone = %self.session.primary().zone(), "{line}");
             }
+        }
+        if self.stale.is_followed() {
+            self.stale.leave(leaving(reconciler));
         }
         let started = now();
         let skip = |update: &NameUpdate| memory.aside.holds(update, started);

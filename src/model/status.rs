@@ -61,14 +61,17 @@ pub struct DiscoveryStatus {
     pub targets: usize,
     /// Those of them that are not in force any more, and stay until the plan that removes them was let pass.
     pub kept: usize,
+    /// Why they stay in zones in which no plan is held.
+    #[serde(default)]
+    pub held: Vec<String>,
     /// Every `[[discovery.file]]`, in the configuration's order.
     pub files: Vec<TargetFileStatus>,
 }
 
 impl DiscoveryStatus {
-    /// Whether there is a list, and every file has it.
+    /// Whether there is a list, nobody is held in it, and every file has it.
     pub fn is_well(&self) -> bool {
-        self.waits_for.is_none() && self.files.iter().all(|file| file.error.is_none())
+        self.waits_for.is_none() && self.held.is_empty() && self.files.iter().all(|file| file.error.is_none())
     }
 }
 

@@ -1,16 +1,16 @@
 //! Files that others read while they are written: replaced in one step, and only when there is something new in them.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 /// Why a file could not be replaced. What was there before is there still.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
     /// Nobody has made its directory.
-    #[error("the directory {} does not exist: create it, so that the daemon's user may write there", .0.display())]
+    #[error("the directory {} does not exist: create it, so that srvctl may write there", .0.display())]
     NoDirectory(PathBuf),
     /// The system lets nobody write there.
     #[error("{} cannot be written: {source}; under systemd, name its directory in `ReadWritePaths=` of the unit", .path.display())]
@@ -33,7 +33,8 @@ pub enum ReplaceError {
 /// Gives a file another content, on the disk when this returns. Whoever reads it meanwhile has one or the other whole.
 /// Whether it was written: it is not when it has that content already.
 ///
-/// It keeps the permissions that it has; a new one gets `mode`. The file beside it that becomes it ends in `.srvctl-new`, so
+/// It keeps its permissions, and its group where the process is in that; a new one gets `mode`. A link stays one, and the file
+/// that it names is replaced. The file beside it that becomes it ends in `.srvctl-new`, so
 /// that no pattern for `*.json` takes it for another.
 ///
 /// # Errors
@@ -42,6 +43,7 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<bool, ReplaceEr
     if fs::read(path).is_ok_and(|there| there == content) {
         return Ok(false);
     }
+    let path = &resolved(path);
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -50,8 +52,8 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<bool, ReplaceEr
     name.push(path.file_name().unwrap_or_default());
     name.push(".srvctl-new");
     let fresh = directory.join(name);
-    let mode = fs::metadata(path).map_or(mode, |there| there.permissions().mode() & 0o7777);
-    let written = write(&fresh, content, mode).and_then(|()| fs::rename(&fresh, path));
+    let there = fs::metadata(path).ok();
+    let written = write(&fresh, content, mode, there.as_ref()).and_then(|()| fs::rename(&fresh, path));
     // The name is on the disk when the directory is.
     let written = written.and_then(|()| File::open(directory)?.sync_all());
     written.map(|()| true).map_err(|source| {
@@ -65,13 +67,24 @@ pub fn replace(path: &Path, content: &[u8], mode: u32) -> Result<bool, ReplaceEr
     })
 }
 
-fn write(fresh: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+/// The file that a path names, be it there or not.
+fn resolved(path: &Path) -> PathBuf {
+    let named = |to: PathBuf| path.parent().map_or_else(|| to.clone(), |directory| directory.join(&to));
+    fs::canonicalize(path).or_else(|_| fs::read_link(path).map(named)).unwrap_or_else(|_| path.to_owned())
+}
+
+fn write(fresh: &Path, content: &[u8], mode: u32, there: Option<&Metadata>) -> io::Result<()> {
+    let mode = there.map_or(mode, |there| there.permissions().mode() & 0o7777);
     // One that was left behind, or that somebody put there to have another file written through it.
     match fs::remove_file(fresh) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(fresh)?;
+    if let Some(there) = there {
+        // Nobody else's group can be given to a file.
+        let _ = fchown(&file, None, Some(there.gid()));
+    }
     file.set_permissions(Permissions::from_mode(mode))?;
     file.write_all(content)?;
     file.sync_all()
@@ -100,6 +113,19 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o604, "what a person has set");
         assert_eq!(fs::read_to_string(other).unwrap(), "untouched");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2, "nothing is left beside it");
+    }
+
+    #[test]
+    fn a_link_stays_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (link, file) = (directory.path().join("x.json"), directory.path().join("elsewhere.json"));
+        symlink("elsewhere.json", &link).unwrap();
+        for content in [&b"[1]"[..], b"[2]"] {
+            assert!(replace(&link, content, 0o644).unwrap());
+            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+            assert_eq!(fs::read(&file).unwrap(), content);
+        }
+        assert!(fs::symlink_metadata(&file).unwrap().is_file());
     }
 
     #[test]

@@ -60,7 +60,11 @@ struct Listing {
 impl Listing {
     /// `files` are `[[discovery.file]]` tables.
     fn new(files: &str) -> Self {
-        let (named, address) = (Named::start(), free_address());
+        Self::of(Named::start(), files)
+    }
+
+    fn of(named: Named, files: &str) -> Self {
+        let address = free_address();
         let more = format!("[discovery]\nlisten = \"{address}\"\n{files}");
         let settings = Settings { more, interval: "1s".to_owned(), ..Settings::for_server(&named) };
         let workspace = Workspace::with(&settings);
@@ -122,7 +126,7 @@ fn labels_arrive_in_prometheus_and_stay_while_srvctl_is_away() {
     listing.wait_for(&mut daemon, "", &["centos9-vm.internal.local:5432", JENKINS[0], JENKINS[1]]);
     let files = format!(
         "  - job_name: files\n    file_sd_configs: [{{ files: ['{}/*.json'] }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n      - {{ target_label: instance, replacement: from-file }}\n",
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_((?:[a-zA-Z]|_[a-zA-Z0-9]).*)' }}\n      - {{ target_label: instance, replacement: from-file }}\n",
         directory.display()
     );
     let config = scrape_configs(*address) + &files;
@@ -192,7 +196,7 @@ fn vmagent_takes_the_same_list() {
     let url = format!("http://{}{PATH}?service=jenkins&meta.team=ops", listing.address);
     let config = format!(
         "scrape_configs:\n  - job_name: srvctl\n    http_sd_configs: [{{ url: '{url}' }}]\n    relabel_configs:\n      \
-         - {{ action: labelmap, regex: '__meta_srvctl_meta_([a-zA-Z].*)' }}\n"
+         - {{ action: labelmap, regex: '__meta_srvctl_meta_((?:[a-zA-Z]|_[a-zA-Z0-9]).*)' }}\n"
     );
     let vmagent = Vmagent::configured(&config);
     let mut found = BTreeMap::new();
@@ -364,7 +368,10 @@ fn over_tls_one_sees_what_one_may_read() {
     daemon.wait_until("both", |status| status["discovery"]["targets"] == 3 && outcome(status) == "in_sync");
     let asked = |query: &str| site.client("reader").get(&format!("{PATH}{query}"));
     assert_eq!(targets(&asked("").json()), JENKINS);
-    assert_eq!(asked("?service=_db._udp").text, "[]\n");
+    assert_eq!(asked("?service=_jenkins._udp").text, "[]\n");
+    for hidden in ["?service=db", "?service=_db._udp"] {
+        assert!(asked(hidden).problem(403).contains("reader may see none of the services"), "{hidden}");
+    }
     assert!(asked("?service=_db._tcp.internal.local").problem(403).contains("reader may not see the service"));
     site.anybody().get(PATH).problem(401);
 
@@ -455,4 +462,94 @@ fn what_is_registered_stays_listed_when_nobody_can_read_it() {
     daemon.wait_until("held", |status| is_held(status) && status["store_error"].is_string());
     assert_eq!(listing.get("").text, whole, "and everything is said that was known of them");
     assert_eq!(listing.listed("?health=failing"), all);
+}
+
+/// Why somebody stays listed, by the status.
+fn stays(status: &Value) -> String {
+    status["discovery"]["held"].as_array().unwrap().iter().map(|why| why.as_str().unwrap()).collect()
+}
+
+#[test]
+fn a_lost_source_takes_nobody_from_the_list_whom_dns_never_had() {
+    let named = Named::builder().records("_web._tcp 60 SRV 5 5 5555 elsewhere").start();
+    let listing = Listing::of(named, "[[discovery.file]]\npath = \"web.json\"\n");
+    let workspace = &listing.workspace;
+    workspace.write_service("web.toml", &many(3));
+    let mut daemon = workspace.daemon();
+    let hosts = ["h00.internal.local:80", "h01.internal.local:80", "h02.internal.local:80"];
+    listing.wait_for(&mut daemon, "", &hosts);
+    daemon.wait_until("the obstacle", |status| outcome(status) == "incomplete");
+    let target_file = workspace.path().join("web.json");
+    daemon.wait_for("the file", || in_file(&target_file).is_some_and(|targets| targets == hosts));
+    let whole = listing.get("").text;
+
+    // As a mount that is lost.
+    let file = workspace.path().join("services.d/web.toml");
+    fs::rename(&file, workspace.path().join("away")).unwrap();
+    let status = daemon.wait_until("the reason", |status| stays(status).contains("no file matches"));
+    assert_eq!(status["discovery"]["kept"], 3, "{status}");
+    assert_eq!(listing.get("").text, whole);
+    assert_eq!(in_file(&target_file).unwrap(), hosts);
+    assert!(
+        workspace.expect(4, &["status"]).stdout.contains("targets of internal.local. stay listed: no file matches")
+    );
+    fs::rename(workspace.path().join("away"), &file).unwrap();
+    daemon.wait_until("the file", |status| status["discovery"]["kept"] == 0 && stays(status).is_empty());
+
+    // As one that was cut off.
+    workspace.write_service("web.toml", "# nothing\n");
+    daemon.wait_until("the reason", |status| stays(status).contains("3 of 3 listed targets are gone"));
+    assert_eq!(listing.get("").text, whole);
+    // It was on purpose.
+    assert_eq!(daemon.stop(), 0);
+    fs::remove_file(workspace.path().join("state/targets.json")).unwrap();
+    let mut daemon = workspace.daemon();
+    listing.wait_for(&mut daemon, "", &[]);
+    daemon.wait_for("the empty file", || in_file(&target_file).is_some_and(|targets| targets.is_empty()));
+}
+
+#[test]
+fn a_lost_database_takes_nobody_from_the_list_whom_dns_has_lost_too() {
+    let listing = Listing::new("");
+    let Listing { workspace, named, .. } = &listing;
+    workspace.write_service("web.toml", &many(12));
+    let mut daemon = workspace.daemon();
+    daemon.wait_in_sync();
+    let register = ["register", "web", "--host", "h99", "--port", "81"];
+    workspace.expect(0, &register);
+    daemon.wait_until("the registration", |status| status["discovery"]["targets"] == 13);
+    daemon.wait_in_sync();
+    let text = listing.get("").text;
+    assert_eq!(daemon.stop(), 0);
+
+    // The zone is one from before, and the database damaged, then made anew.
+    let state = workspace.path().join("state");
+    let forget = || {
+        let lines = named.zone_text();
+        let names: BTreeSet<_> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+        let ours = names.into_iter().filter(|name| name.contains("_web") || name.contains("_srvctl"));
+        let deletes = ours.map(|name| format!("\nupdate delete {name}")).collect::<String>();
+        named.nsupdate(&format!("zone internal.local{deletes}"));
+    };
+    forget();
+    workspace.write_file("state/registrations.db", "no database");
+    let mut daemon = workspace.daemon();
+    let stays_for =
+        |why: &'static str| move |status: &Value| outcome(status) == "in_sync" && stays(status).contains(why);
+    daemon.wait_until("the reason", stays_for("what is registered is not known"));
+    assert_eq!(listing.get("").text, text);
+    assert_eq!(daemon.stop(), 0);
+
+    forget();
+    for file in fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().path()) {
+        if file.file_name().unwrap().to_string_lossy().starts_with("registrations") {
+            fs::remove_file(file).unwrap();
+        }
+    }
+    let mut daemon = workspace.daemon();
+    daemon.wait_until("the reason", stays_for("the database of registrations is new"));
+    assert_eq!(listing.get("").text, text);
+    workspace.expect(0, &register);
+    daemon.wait_until("nobody is missed", |status| status["discovery"]["kept"] == 0 && stays(status).is_empty());
+    assert_eq!(listing.get("").text, text);
 }

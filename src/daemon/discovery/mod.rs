@@ -25,14 +25,13 @@ use tokio::time::{Instant, sleep};
 use super::health_board::HealthBoard;
 use super::wishes::{Told, Wishes};
 use crate::api::{Listed, Unlisted};
-use crate::model::{Access, DaemonStatus, Name, Principal, ServiceKey};
-use crate::reconcile::discovery::{self, Circumstances, Listing, Roster, Selection};
+use crate::model::{Access, DaemonStatus, DiscoveryStatus, Name, Principal, ServiceKey};
+use crate::reconcile::discovery::{self, Circumstances, Listing, Roster, Seen, Selection, Stays, Terms};
+use crate::reconcile::{MissingSource, ZonePolicy};
 
 pub(super) use file_task::FileTask;
 pub(super) use stale::Stale;
 
-/// What was listed last, in the state directory.
-pub(super) const STATE_FILE: &str = "targets.json";
 /// Changes within so long become one list.
 const PAUSE: Duration = Duration::from_millis(200);
 /// A list is made anew at most so often that it takes this share of the time.
@@ -59,12 +58,16 @@ pub(super) fn listed(desk: &Desk, selection: &Selection, who: &Principal) -> Res
         let all = || Listed::new(current.listing.json(selection, |_| true));
         return Ok(current.everything.get_or_init(all).clone());
     }
+    if current.listing.hides(selection, |key| who.may(Access::Read, key)) {
+        return Err(Unlisted::Hidden(format!("there are targets, and {} may read none of them", who.name)));
+    }
     Ok(Listed::new(current.listing.json(selection, |key| who.may(Access::Read, key))))
 }
 
 /// The ports of the task that keeps the list.
 pub(super) struct ListTask {
-    pub(super) zones: Vec<Name>,
+    /// In the configuration's order.
+    pub(super) zones: Vec<ZonePolicy>,
     pub(super) state_file: PathBuf,
     pub(super) stale: Arc<Stale>,
     pub(super) wishes: Arc<Wishes>,
@@ -80,6 +83,12 @@ struct Work {
     roster: Roster,
     /// Services whose health is not known yet, so that they stay listed as they were.
     unsure: BTreeSet<ServiceKey>,
+    /// Who was in DNS when it was decided that they shall not be there any more.
+    leaving: BTreeSet<Seen>,
+    /// Why some stay of whom the guard of their zone says nothing.
+    held: BTreeMap<Name, Stays>,
+    /// A source that may have gone missing.
+    missing: Option<MissingSource>,
     /// Whether it is known who was listed before, or that nobody can be missed.
     is_complete: bool,
 }
@@ -130,7 +139,10 @@ impl ListTask {
             Err(error) => Err(error.to_string()),
         };
         match targets {
-            Ok(targets) => Some(Roster::restored(targets, &self.zones)),
+            Ok(targets) => {
+                let zones: Vec<_> = self.zones.iter().map(|zone| zone.name.clone()).collect();
+                Some(Roster::restored(targets, &zones))
+            }
             Err(error) => {
                 tracing::warn!("{path} does not tell what was listed for Prometheus before: {error}");
                 None
@@ -141,13 +153,16 @@ impl ListTask {
     /// Brings the list up to date.
     fn look(&self, work: &mut Work) {
         let looked = self.wishes.look(|told| self.compare(told, work));
+        if looked.is_some() {
+            self.stale.misses(work.roster.keeps_registered());
+        }
         let waits_for = match looked {
             None => Some("the service files, or what is registered, have not been read yet".to_owned()),
             Some(compared) if work.is_complete => {
                 self.publish(work, compared);
                 None
             }
-            Some(_) => Some(self.missing(work)),
+            Some(_) => Some(self.waits_for(work)),
         };
         if let Some(why) = &waits_for {
             self.list.send_if_modified(|list| {
@@ -158,18 +173,23 @@ impl ListTask {
         }
         let targets = self.list.borrow().as_ref().map_or(0, |current| current.listing.len());
         let kept = work.roster.kept();
+        let held: Vec<_> =
+            work.held.iter().map(|(zone, why)| format!("targets of {zone} stay listed: {why}")).collect();
         self.status.send_if_modified(|status| {
             let Some(discovery) = &mut status.discovery else { return false };
-            let before = (discovery.waits_for.take(), discovery.targets, discovery.kept);
-            (discovery.targets, discovery.kept) = (targets, kept);
-            discovery.waits_for.clone_from(&waits_for);
-            before != (waits_for, targets, kept)
+            for new in held.iter().filter(|why| !discovery.held.contains(why)) {
+                tracing::error!("{new}");
+            }
+            let files = std::mem::take(&mut discovery.files);
+            let now = DiscoveryStatus { waits_for, targets, kept, held, files: files.clone() };
+            let before = DiscoveryStatus { files, ..std::mem::replace(discovery, now) };
+            before != *discovery
         });
     }
 
     /// Takes in what changed, under the lock of those who tell it: whether the list is another.
     fn compare(&self, told: Told<'_>, work: &mut Work) -> bool {
-        let Told { view, files, unreadable } = told;
+        let Told { view, files, unreadable, missing } = told;
         let noted = self.stale.take();
         let mut keys = noted.services;
         if noted.all {
@@ -196,19 +216,38 @@ impl ListTask {
                 health: health.as_deref(),
                 maintenance: &maintenance,
             };
-            let targets = service.map(|service| discovery::described(service, circumstances)).unwrap_or_default();
+            let mut targets = service.map(|service| discovery::described(service, circumstances)).unwrap_or_default();
+            if health.as_deref().is_some_and(|health| health.isolated) {
+                work.roster.doubt_failures(&key, &mut targets);
+            }
             has_changed |= work.roster.set(&key, targets);
         }
+        let is_known = unreadable.is_none() && missing.iter().all(Vec::is_empty);
+        has_changed | self.release(missing, is_known, work)
+    }
+
+    /// Lets those go who have gone on purpose.
+    fn release(&self, missing: &[Vec<MissingSource>], is_known: bool, work: &mut Work) -> bool {
         let status = self.status.borrow();
         let lets_go = |name: &Name| status.zones.iter().any(|zone| zone.zone == *name && Roster::lets_go(zone));
-        let unsure = &work.unsure;
-        has_changed |= work.roster.release(|key| !unsure.contains(key) && lets_go(&key.zone));
-        work.is_complete |= unreadable.is_none() && work.unsure.is_empty() && self.zones.iter().all(lets_go);
+        // After the status: of whom it says that nothing is held, that has been said before.
+        let Work { roster, unsure, leaving, .. } = work;
+        leaving.extend(self.stale.take_leaving());
+        leaving.retain(|seen| !roster.is_in_force(seen));
+        let terms = |name: &Name| {
+            let (zone, missing) = self.zones.iter().zip(missing).find(|(zone, _)| zone.name == *name)?;
+            Some(Terms { missing, percent: zone.max_delete_percent })
+        };
+        let (has_changed, held) = roster.release(leaving, |key| !unsure.contains(key) && lets_go(&key.zone), terms);
+        leaving.retain(|(key, _)| !lets_go(&key.zone));
+        work.is_complete |= is_known && unsure.is_empty() && self.zones.iter().all(|zone| lets_go(&zone.name));
+        work.held = held;
+        work.missing = missing.iter().flatten().next().cloned();
         has_changed
     }
 
-    /// What is missing for a first list.
-    fn missing(&self, work: &Work) -> String {
+    /// What a first list waits for.
+    fn waits_for(&self, work: &Work) -> String {
         let status = self.status.borrow();
         let held = status.zones.iter().find(|zone| zone.held.is_some());
         let waiting = status.zones.iter().find(|zone| !Roster::lets_go(zone));
@@ -220,6 +259,7 @@ impl ListTask {
             ),
             (None, Some(error), _) => format!("what is registered is not known: {error}"),
             (None, None, Some(zone)) => format!("the zone {} has not been compared with what is desired", zone.zone),
+            (None, None, None) if work.missing.is_some() => work.missing.iter().map(ToString::to_string).collect(),
             (None, None, None) => format!("the health of {} services is not known", work.unsure.len()),
         }
     }

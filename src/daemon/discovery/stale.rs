@@ -5,13 +5,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::model::ServiceKey;
+use crate::model::{Name, ServiceKey};
+use crate::reconcile::discovery::Seen;
 
 /// Written on by those who learn something, read by the one who lists. When nobody lists, nothing is noted.
 #[derive(Debug, Default)]
 pub(in crate::daemon) struct Stale {
     noted: Mutex<Option<Noted>>,
+    /// What leaves DNS, as the guards of the zones have it before them.
+    leaving: Mutex<BTreeSet<Seen>>,
+    /// Zones of which registered targets stay listed that nobody knows of; none until that is known.
+    missed: Mutex<Missed>,
     bell: Notify,
+}
+
+/// Zones in which somebody is missed.
+#[derive(Debug, Default)]
+enum Missed {
+    /// There is no list.
+    #[default]
+    Nobody,
+    /// Not known yet.
+    Perhaps,
+    /// In these.
+    In(BTreeSet<Name>),
 }
 
 /// What has changed.
@@ -27,7 +44,36 @@ impl Stale {
     /// For one who lists, and has seen nothing yet.
     pub(in crate::daemon) fn followed() -> Self {
         let noted = Noted { all: true, services: BTreeSet::new() };
-        Self { noted: Mutex::new(Some(noted)), bell: Notify::new() }
+        Self { noted: Mutex::new(Some(noted)), missed: Mutex::new(Missed::Perhaps), ..Self::default() }
+    }
+
+    /// Whether somebody lists.
+    pub(in crate::daemon) fn is_followed(&self) -> bool {
+        lock(&self.noted).is_some()
+    }
+
+    /// These are in DNS and shall go. Is to be said before the status of their zone is.
+    pub(in crate::daemon) fn leave(&self, leaving: BTreeSet<Seen>) {
+        lock(&self.leaving).extend(leaving);
+    }
+
+    /// Those of whom that was said since this was last called.
+    pub(super) fn take_leaving(&self) -> BTreeSet<Seen> {
+        std::mem::take(&mut *lock(&self.leaving))
+    }
+
+    /// In these zones registered targets stay listed that are not in force any more.
+    pub(super) fn misses(&self, zones: BTreeSet<Name>) {
+        *lock(&self.missed) = Missed::In(zones);
+    }
+
+    /// Whether registrations of a zone may have been forgotten, by what is listed.
+    pub(in crate::daemon) fn may_miss(&self, zone: &Name) -> bool {
+        match &*lock(&self.missed) {
+            Missed::Nobody => false,
+            Missed::Perhaps => true,
+            Missed::In(zones) => zones.contains(zone),
+        }
     }
 
     /// These services changed.
@@ -42,24 +88,24 @@ impl Stale {
 
     /// What has changed since this was last called.
     pub(super) fn take(&self) -> Noted {
-        self.lock().as_mut().map(std::mem::take).unwrap_or_default()
+        lock(&self.noted).as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Waits until something has changed.
     pub(super) async fn rings(&self) {
-        while self.lock().as_ref().is_none_or(|noted| *noted == Noted::default()) {
+        while lock(&self.noted).as_ref().is_none_or(|noted| *noted == Noted::default()) {
             self.bell.notified().await;
         }
     }
 
     fn change(&self, change: impl FnOnce(&mut Noted)) {
-        if let Some(noted) = &mut *self.lock() {
+        if let Some(noted) = &mut *lock(&self.noted) {
             change(noted);
             self.bell.notify_one();
         }
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Option<Noted>> {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -30,9 +30,11 @@ const PARAM: &str = "__param_";
 /// Before a metadata key.
 const META: &str = "__meta_srvctl_meta_";
 
-/// A metadata key as part of a label's name: what may not stand there becomes `_`, as in Prometheus' own discoveries.
+/// A metadata key as a label's name: what may not stand there becomes `_`, as in Prometheus' own discoveries, and a digit
+/// gets one before it, since it begins no label.
 pub fn safe_name(key: &str) -> String {
-    key.chars().map(|letter| if is_allowed(letter) { letter } else { '_' }).collect()
+    let begins = if key.starts_with(|letter: char| letter.is_ascii_digit()) { "_" } else { "" };
+    begins.chars().chain(key.chars().map(|letter| if is_allowed(letter) { letter } else { '_' })).collect()
 }
 
 /// The label of a metadata key.

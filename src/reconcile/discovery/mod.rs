@@ -7,12 +7,14 @@
 
 mod json;
 mod label;
+mod leave;
 mod roster;
 mod selection;
 mod target;
 
 pub use json::read;
 pub use label::{Labels, safe_name};
+pub use leave::{Seen, Stays, Terms, leaving};
 pub use roster::{Listing, Roster};
 pub use selection::{Reach, Selection, Wanted};
 pub use target::{Circumstances, Target, described};

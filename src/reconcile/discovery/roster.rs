@@ -3,15 +3,17 @@
 //! An instance that is gone from the catalogue may have been taken out on purpose, or its source may have gone missing. The
 //! guard of its zone decides that, and so this list goes by the guard: whoever leaves the catalogue stays in it, with
 //! the labels they had, until a plan for their zone was made or let pass that does not have them. What DNS keeps
-//! answering is kept here, and what a person accepts there leaves here.
+//! answering is kept here, and what a person accepts there leaves here. Whom DNS never had, [`Terms`] judge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::json;
+use super::label;
+use super::leave::{Seen, Stays, Terms};
 use super::selection::Selection;
 use super::target::Target;
-use crate::model::{Name, Outcome, ServiceKey, ZoneStatus};
+use crate::model::{Condition, Name, Outcome, ServiceKey, ZoneStatus};
 
 /// Everybody who is listed.
 #[derive(Debug, Clone, Default)]
@@ -58,15 +60,69 @@ impl Roster {
         entry.list()
     }
 
-    /// Lets those go who are not in force any more, of the services of which `may_go` says so. Whether somebody went.
-    pub fn release(&mut self, may_go: impl Fn(&ServiceKey) -> bool) -> bool {
+    /// Says of these what was said before where it is said now that they fail: when most of what is checked fails at once,
+    /// that is no news of them.
+    pub fn doubt_failures(&self, key: &ServiceKey, targets: &mut [Target]) {
+        let listed = self.services.get(key).into_iter().flat_map(|entry| entry.listed.iter());
+        let before: BTreeMap<_, _> =
+            listed.filter_map(|target| Some((target.endpoint(), target.label(label::HEALTH)?))).collect();
+        for target in
+            targets.iter_mut().filter(|target| target.label(label::HEALTH) == Some(Condition::Failing.as_str()))
+        {
+            if let Some(before) = before.get(&target.endpoint()) {
+                target.labels.insert(label::HEALTH.into(), (*before).into());
+            }
+        }
+    }
+
+    /// Lets those go who are not in force any more, of the services of which `may_go` says so: at once who was in DNS and is
+    /// not any more (`gone`), and the others when the terms of their zone allow it. Whether somebody went, and why others
+    /// stay, zone by zone.
+    pub fn release<'t>(
+        &mut self,
+        gone: &BTreeSet<Seen>,
+        may_go: impl Fn(&ServiceKey) -> bool,
+        terms: impl Fn(&Name) -> Option<Terms<'t>>,
+    ) -> (bool, BTreeMap<Name, Stays>) {
+        let mut counts = BTreeMap::new();
         let mut has_changed = false;
-        for (_, entry) in self.services.iter_mut().filter(|(key, entry)| !entry.kept.is_empty() && may_go(key)) {
+        for (key, entry) in &mut self.services {
+            if !entry.kept.is_empty() && may_go(key) {
+                entry.kept.retain(|kept| !gone.contains(&(key.clone(), kept.endpoint())));
+                has_changed |= entry.list();
+            }
+            let (leaving, listed) = counts.entry(key.zone.clone()).or_insert((0, 0));
+            *leaving += if may_go(key) { entry.kept.len() } else { 0 };
+            *listed += entry.listed.len();
+        }
+        counts.retain(|_, (leaving, _)| *leaving > 0);
+        let refused = |(zone, (leaving, listed)): (Name, (usize, usize))| {
+            let stays = terms(&zone)?.refuse(leaving, listed)?;
+            Some((zone, stays))
+        };
+        let stay: BTreeMap<_, _> = counts.into_iter().filter_map(refused).collect();
+        let leaves = |key: &ServiceKey, entry: &Entry| {
+            !entry.kept.is_empty() && may_go(key) && terms(&key.zone).is_some() && !stay.contains_key(&key.zone)
+        };
+        for (_, entry) in self.services.iter_mut().filter(|(key, entry)| leaves(key, entry)) {
             entry.kept.clear();
             has_changed |= entry.list();
         }
         self.services.retain(|_, entry| !entry.listed.is_empty());
-        has_changed
+        (has_changed, stay)
+    }
+
+    /// The zones in which somebody is kept who was registered.
+    pub fn keeps_registered(&self) -> BTreeSet<Name> {
+        let registered = |entry: &Entry| entry.kept.iter().any(|kept| kept.label(label::SOURCE) == Some("registered"));
+        let services = self.services.iter().filter(|(_, entry)| registered(entry));
+        services.map(|(key, _)| key.zone.clone()).collect()
+    }
+
+    /// Whether it is in force now.
+    pub fn is_in_force(&self, (key, endpoint): &Seen) -> bool {
+        let entry = self.services.get(key);
+        entry.is_some_and(|entry| entry.in_force.iter().any(|target| target.endpoint() == *endpoint))
     }
 
     /// The services of which somebody is listed.
@@ -128,6 +184,12 @@ impl Listing {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.services.is_empty()
+    }
+
+    /// Whether there are services that are wanted, and none of them may be seen.
+    pub fn hides(&self, selection: &Selection, may_see: impl Fn(&ServiceKey) -> bool) -> bool {
+        let mut wanted = self.services.keys().filter(|key| selection.takes_service(key)).peekable();
+        wanted.peek().is_some() && !wanted.any(may_see)
     }
 
     /// Those that are wanted and may be seen, sorted by service, host and port.

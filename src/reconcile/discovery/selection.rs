@@ -57,7 +57,7 @@ impl Wanted {
 }
 
 /// Whether an instance is among the SRV records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reach {
     /// It is, or would be if nothing stood in the way.
     Published,
@@ -79,7 +79,7 @@ pub struct Selection {
     /// Values of the label for health; any when none is named.
     pub health: BTreeSet<String>,
     /// Whether DNS has them; both when nothing is said.
-    pub reach: Option<Reach>,
+    pub reach: BTreeSet<Reach>,
     /// Labels of metadata, each with the values that it may have.
     pub metadata: BTreeMap<String, BTreeSet<String>>,
 }
@@ -106,7 +106,7 @@ impl Selection {
                 "proto" => selection.protos.extend([rules::proto(value)?]),
                 "host" => selection.add_host(value, zones)?,
                 "health" => selection.add_health(value)?,
-                "published" => selection.reach = Some(reach(value)?),
+                "published" => selection.reach.extend([reach(value)?]),
                 _ => match parameter.strip_prefix(META) {
                     Some(key) => selection.add_metadata(key, value)?,
                     None => return Err(unknown(parameter)),
@@ -156,6 +156,22 @@ impl Selection {
         self.services.iter().filter_map(Wanted::only)
     }
 
+    /// Every service that the names given could mean; none when no name is given.
+    pub fn possible<'s>(&'s self, zones: &'s [Name]) -> impl Iterator<Item = ServiceKey> + 's {
+        let keys = move |wanted: &'s Wanted| {
+            let protos = ["tcp", "udp"].into_iter();
+            protos.flat_map(move |proto| {
+                let key = move |zone: &Name| ServiceKey {
+                    name: wanted.name.clone(),
+                    proto: proto.to_owned(),
+                    zone: zone.clone(),
+                };
+                zones.iter().map(key)
+            })
+        };
+        self.services.iter().flat_map(keys).filter(|key| self.takes_service(key))
+    }
+
     /// Whether everything is wanted.
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
@@ -171,10 +187,11 @@ impl Selection {
     /// Whether a target of such a service is wanted.
     pub fn takes(&self, target: &Target) -> bool {
         let value = |label| target.label(label).unwrap_or_default();
-        let withdrawn = || value(label::PUBLICATION) == Publication::Withdrawn.as_str();
+        let is_withdrawn = value(label::PUBLICATION) == Publication::Withdrawn.as_str();
+        let reach = if is_withdrawn { Reach::Withdrawn } else { Reach::Published };
         (self.hosts.is_empty() || self.hosts.contains(&value(label::HOST).to_ascii_lowercase()))
             && (self.health.is_empty() || self.health.contains(value(label::HEALTH)))
-            && self.reach.is_none_or(|reach| (reach == Reach::Withdrawn) == withdrawn())
+            && (self.reach.is_empty() || self.reach.contains(&reach))
             && self.metadata.iter().all(|(label, values)| values.contains(value(label)))
     }
 }

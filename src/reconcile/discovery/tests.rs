@@ -11,6 +11,7 @@ use crate::model::health::{Check, HealthStatus, Maintained, Maintenance, TcpChec
 use crate::model::{
     CheckKind, Condition, Instance, Name, Outcome, Place, Scheme, Scrape, Service, ServiceKey, ZoneStatus, rules,
 };
+use crate::reconcile::MissingSource;
 
 fn zone() -> Name {
     "internal.local".parse().unwrap()
@@ -212,6 +213,7 @@ fn filters_that_dns_does_not_have() {
         (&[("health", "passing"), ("health", "failing")], ""),
         (&[("published", "true")], "3 1 2"),
         (&[("published", "false")], ""),
+        (&[("published", "true"), ("published", "false")], "3 1 2"),
     ] {
         assert_eq!(asked(query), ports, "{query:?}");
     }
@@ -231,19 +233,76 @@ fn nobody_goes_before_the_guard_lets_them() {
         ["d.internal.local:1", "a.internal.local:1", "b.internal.local:1", "C.internal.local:1"]
     );
     assert_eq!(roster.kept(), 2);
-    assert!(!roster.release(|_| false));
+    let terms = |percent| move |_: &Name| Some(Terms { missing: &[], percent });
+    let nobody = BTreeSet::new();
+    assert!(!roster.release(&nobody, |_| false, terms(100)).0);
     // Who comes back is in force again, and what is said of them is new.
     let mut again = both.clone();
     again.metadata = pairs(&[("team", "x")]);
     roster.set(&key("web"), plain(&again));
     assert_eq!(roster.kept(), 2, "b and d");
-    assert!(roster.release(|key| key.name == "web"));
+    assert!(roster.release(&nobody, |key| key.name == "web", terms(100)).0);
     assert_eq!(addresses(&roster), ["d.internal.local:1", "a.internal.local:1", "c.internal.local:1"]);
     let restored = Roster::restored(read(&roster.listing().json(&Selection::default(), |_| true)).unwrap(), &[zone()]);
     assert_eq!((addresses(&restored), restored.kept()), (addresses(&roster), 3));
     assert_eq!(restored.listing(), roster.listing(), "with all that is said of them");
     let elsewhere = Roster::restored(read(&roster.listing().json(&Selection::default(), |_| true)).unwrap(), &[]);
     assert!(elsewhere.listing().is_empty());
+}
+
+#[test]
+fn whom_dns_never_had_the_list_guards_itself() {
+    let of = |count: u32| service("web", (0..count).map(|index| instance(&format!("h{index}"), 1)).collect());
+    let left = |roster: &Roster| (roster.listing().len(), roster.kept());
+    let too_many = |leaving, listed| Stays::TooMany { leaving, listed, percent: 20 };
+    let missing = [MissingSource::Files("a/*.toml".to_owned())];
+    for (before, after, missing, gone, stays) in [
+        (12, 10, &[][..], 0, None),
+        (12, 9, &[], 0, Some(too_many(3, 12))),
+        (3, 1, &[], 0, None),
+        (3, 0, &[], 0, Some(too_many(3, 3))),
+        (12, 11, &missing, 0, Some(Stays::Missing(missing[0].clone()))),
+        // Who was in DNS has been let go by the guard of the zone.
+        (12, 0, &[], 12, None),
+        (12, 9, &[], 1, None),
+        (12, 11, &missing, 1, None),
+        (12, 10, &missing, 1, Some(Stays::Missing(missing[0].clone()))),
+    ] {
+        let mut roster = roster(&[of(before)]);
+        roster.set(&key("web"), plain(&of(after)));
+        let gone: BTreeSet<_> =
+            (after..after + gone).map(|index| (key("web"), format!("h{index}.internal.local:1"))).collect();
+        let (_, held) = roster.release(&gone, |_| true, |_| Some(Terms { missing, percent: 20 }));
+        let kept = if stays.is_some() { before as usize - after as usize - gone.len() } else { 0 };
+        assert_eq!(held.into_values().next(), stays, "{before} {after}");
+        assert_eq!(left(&roster), (after as usize + kept, kept), "{before} {after}");
+    }
+}
+
+#[test]
+fn failures_of_one_who_is_cut_off_are_no_news() {
+    let with = |mut target: Target, health: &str| {
+        target.labels.insert("__meta_srvctl_health".into(), health.into());
+        target
+    };
+    let said = |words: &[&str]| -> Vec<Target> {
+        let hosts = plain(&service("web", (0..4).map(|index| instance(&format!("h{index}"), 1)).collect()));
+        hosts.into_iter().zip(words).map(|(target, word)| with(target, word)).collect()
+    };
+    let mut roster = Roster::default();
+    roster.set(&key("web"), said(&["passing", "failing", "failing"]));
+    let mut now = said(&["failing", "failing", "passing", "failing"]);
+    roster.doubt_failures(&key("web"), &mut now);
+    assert_eq!(now, said(&["passing", "failing", "passing", "failing"]), "but of one who is new");
+}
+
+#[test]
+fn a_digit_begins_no_label() {
+    let mut own = instance("a", 1);
+    own.metadata = pairs(&[("2fa", "1"), ("3-d", "2"), ("_3_d", "3")]);
+    let target = one(&service("web", vec![own]));
+    let meta = |key: &str| target.label(&format!("__meta_srvctl_meta_{key}"));
+    assert_eq!((meta("_2fa"), meta("_3_d"), meta("2fa")), (Some("1"), Some("3"), None));
 }
 
 #[test]
