@@ -41,6 +41,12 @@ pub struct LiveTarget {
     /// What is scraped.
     #[serde(default)]
     pub scrape_url: String,
+    /// How often, as Prometheus writes it; vmagent does not say.
+    #[serde(default)]
+    pub scrape_interval: String,
+    /// For how long.
+    #[serde(default)]
+    pub scrape_timeout: String,
 }
 
 /// Somebody who can be asked.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::ComparisonError;
 use crate::api::{LiveTarget, Prometheus};
 use crate::model::prometheus::{Configuration, DnsSd, Job};
-use crate::model::{Place, RecordType, Scheme};
+use crate::model::{Place, RecordType};
 use crate::protocol::lookup::{ADDRESS_LABEL, NAME_LABEL, SRV_TARGET_LABEL};
-use crate::reconcile::parity::{Scraped, Today, told};
+use crate::reconcile::parity::{Asked, Defaults, Scraped, Today, told};
 use crate::sources;
 
 /// What it scrapes, and what it was told to.
@@ -56,14 +56,16 @@ impl Live {
     }
 
     /// What a job scrapes; when that is nothing, it is perhaps not in force yet, and what it says itself counts.
-    pub(super) fn today<'j>(&self, job: &'j Job) -> Today<'j> {
+    pub(super) fn today<'j>(&self, job: &'j Job, defaults: Defaults) -> Today<'j> {
         let (from_dns, targets): (Vec<_>, Vec<_>) = self
             .targets
             .iter()
             .filter(|target| pool(target) == job.name)
             .partition(|target| meta(target, NAME_LABEL).is_some());
-        let all = |targets: Vec<&LiveTarget>| targets.into_iter().map(scraped).collect::<Vec<_>>();
-        let known = Today::of_job(job);
+        let asked = Asked::of_job(job, defaults);
+        let scraped = |target: &LiveTarget| scraped(target, asked.clone());
+        let all = |targets: Vec<&LiveTarget>| targets.into_iter().map(&scraped).collect::<Vec<_>>();
+        let known = Today::of_job(job, defaults);
         let from_dns = (!job.dns_sd.is_empty()).then(|| all(from_dns));
         if targets.is_empty() {
             return Today { from_dns, ..known };
@@ -82,15 +84,15 @@ fn meta<'t>(target: &'t LiveTarget, label: &str) -> Option<&'t str> {
 }
 
 /// What is scraped is in the URL: rules may have changed the address.
-fn scraped(target: &LiveTarget) -> Scraped {
-    let (scheme, rest) = target.scrape_url.split_once("://").unwrap_or_default();
+fn scraped(target: &LiveTarget, job: Asked) -> Scraped {
+    let (_, rest) = target.scrape_url.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
-    let scheme: Option<Scheme> = scheme.parse().ok();
     let discovered = meta(target, ADDRESS_LABEL).unwrap_or_default();
     // The port that goes without saying is filled in there. What series are told by is what counts.
     let is_same = authority.strip_prefix(discovered).is_some_and(|rest| matches!(rest, "" | ":80" | ":443"))
         && target.labels.get("instance").is_none_or(|instance| instance != authority);
     let address = if authority.is_empty() || is_same { discovered } else { authority };
-    Scraped { address: address.to_owned(), labels: target.labels.clone(), scheme }
+    let asked = job.told(&target.scrape_url, &target.scrape_interval, &target.scrape_timeout);
+    Scraped { address: address.to_owned(), labels: target.labels.clone(), asked }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::asked::Asked;
 use super::endpoint::Endpoint;
 use super::report::{Counterpart, Form, JobParity, LabelDifference, Outcome, Spelling, View};
 use super::scraped::{INSTANCE, JOB, Scraped, Scraper};
@@ -28,7 +29,7 @@ pub(super) struct Gathered {
 
 impl Gathered {
     pub(super) fn of(side: &Side, todays: &[Today<'_>], world: World<'_>) -> Self {
-        let scraper = Scraper::of(&side.job);
+        let scraper = Scraper::of(&side.job, world.defaults);
         let through = |server: &String| (server.clone(), targets(side, &scraper, server, world));
         let mut views: Vec<_> = side.servers.iter().map(through).collect();
         let own = todays.iter().find(|today| side.service.is_none() && today.job.name == side.job.name);
@@ -124,14 +125,33 @@ pub(super) fn compare(
     parity.notes.extend(gained(&both));
     parity.notes.extend(jobs(&both, sides));
     parity.notes.extend(sides.iter().flat_map(|(_, gathered)| gathered.notes.iter().cloned()));
+    compare_settings(&mut parity, today, &both, sides, world);
+    parity.outcome = outcome(&parity, today);
+    parity
+}
+
+/// How targets are scraped. Where DNS has none of them yet, the job itself says how they would be.
+fn compare_settings(
+    parity: &mut JobParity,
+    today: &Today<'_>,
+    both: &[Both<'_>],
+    sides: &[(&Side, &Gathered)],
+    world: World<'_>,
+) {
+    let targets: Vec<_> = today.targets.iter().map(|target| target.address.clone()).collect();
+    let pairs = both.iter().map(|(today, dns)| (today.address.as_str(), &today.asked, &dns.asked));
+    parity.settings = settings::of_targets(pairs);
     for (side, _) in sides {
-        let (differences, note) = settings::compare(today.job, side, world.defaults);
-        parity.settings.extend(differences);
+        if both.is_empty() {
+            let job = Asked::of_job(&side.job, world.defaults);
+            let pairs = today.targets.iter().map(|target| (target.address.as_str(), &target.asked, &job));
+            parity.settings.extend(settings::of_targets(pairs));
+        }
+        let (difference, note) = settings::of_jobs(today.job, side, &targets);
+        parity.settings.extend(difference);
         parity.notes.extend(note);
     }
     parity.settings.dedup();
-    parity.outcome = outcome(&parity, today);
-    parity
 }
 
 fn outcome(parity: &JobParity, today: &Today<'_>) -> Outcome {

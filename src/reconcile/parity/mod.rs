@@ -4,6 +4,7 @@
 //! or with the one that a service of ours would be rendered to. Then both are carried out up to the labels that series
 //! get, and compared.
 
+mod asked;
 mod differ;
 mod endpoint;
 mod pair;
@@ -17,7 +18,6 @@ mod side;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::model::prometheus::Job;
 use crate::model::{Catalogue, ServiceKey};
@@ -25,6 +25,7 @@ use crate::protocol::lookup::Verdict;
 use endpoint::Endpoint;
 use scraped::Scraper;
 
+pub use asked::{Asked, Defaults};
 pub use pair::Map;
 pub use relabel::Labels;
 pub use report::{Counterpart, Form, JobParity, LabelDifference, Outcome, SettingDifference, Spelling, View};
@@ -50,8 +51,8 @@ pub struct Today<'j> {
 
 impl<'j> Today<'j> {
     /// As the configuration says it. Discoveries that only Prometheus asks stay unknown.
-    pub fn of_job(job: &'j Job) -> Self {
-        let scraper = Scraper::of(job);
+    pub fn of_job(job: &'j Job, defaults: Defaults) -> Self {
+        let scraper = Scraper::of(job, defaults);
         let mut targets: Vec<Scraped> = Vec::new();
         for group in &job.groups {
             targets.extend(
@@ -86,7 +87,7 @@ pub struct World<'a> {
     /// What was looked up.
     pub found: &'a Found,
     /// `scrape_interval` and `scrape_timeout` of `global`.
-    pub defaults: (Option<Duration>, Option<Duration>),
+    pub defaults: Defaults,
 }
 
 /// The services whose names have to be looked up, because no job of Prometheus does. `sides` are the jobs that it has.

@@ -87,7 +87,8 @@ fn rendered(service: &Service, own: Name) -> Job {
 /// Compares everything in a configuration, as the daemon does.
 fn compared(text: &str, catalogue: &Catalogue, map: &Map, dns: &Dns<'_>) -> Vec<JobParity> {
     let configuration: Configuration = sources::prometheus::parse("prometheus.yml", text).unwrap();
-    let todays: Vec<_> = configuration.jobs.iter().map(Today::of_job).collect();
+    let defaults = (configuration.interval, configuration.timeout);
+    let todays: Vec<_> = configuration.jobs.iter().map(|job| Today::of_job(job, defaults)).collect();
     let jobs = configuration.jobs.iter().filter(|job| !job.dns_sd.is_empty());
     let mut sides: Vec<_> = jobs.cloned().map(Side::of_job).collect();
     for key in services_in_question(&todays, &sides, catalogue, map) {
@@ -104,7 +105,6 @@ fn compared(text: &str, catalogue: &Catalogue, map: &Map, dns: &Dns<'_>) -> Vec<
         }
     }
     let found = [(SERVER.to_owned(), answers)].into();
-    let defaults = (configuration.interval, configuration.timeout);
     compare(&todays, &sides, World { catalogue, map, found: &found, defaults })
 }
 
@@ -326,11 +326,61 @@ scrape_configs:
     assert_eq!(parity.notes, [note]);
     let configuration = sources::prometheus::parse("prometheus.yml", text).unwrap();
     let mut scrape = configuration.jobs[0].scrape.clone();
-    scrape.interval = Some(Duration::from_secs(15));
+    scrape.interval = Some(std::time::Duration::from_secs(15));
     web.scrape = Some(scrape.into());
     let parity = one(text, &catalogue(vec![web]), dns);
     let [found] = &parity.settings[..] else { panic!("{parity:?}") };
     assert_eq!((found.setting, found.today.as_str(), found.dns.as_str()), ("scrape_interval", "30s", "15s"));
+}
+
+#[test]
+fn what_labels_say_of_how_a_target_is_scraped_counts() {
+    let sd = format!("  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    let text = "\
+scrape_configs:
+  - job_name: web
+    params: { module: [a, b] }
+    static_configs:
+      - targets: ['a.internal.local:80']
+        labels: { __metrics_path__: /prometheus, __scrape_interval__: 10s, __scrape_timeout__: 9s, __param_x: y }
+      - targets: ['b.internal.local:80']
+    relabel_configs:
+      - { source_labels: [__address__], regex: 'a.+', target_label: __scheme__, replacement: https }
+";
+    let dns: &Dns<'_> = &[(WEB, &["a.internal.local:80", "b.internal.local:80"])];
+    let parity = one(&(text.to_owned() + &sd), &Catalogue::new(), dns);
+    let told = |found: &SettingDifference| {
+        let SettingDifference { setting, today, dns, targets } = found;
+        format!("{setting}: {today}, {dns}: {}", targets.len())
+    };
+    let told: Vec<_> = parity.settings.iter().map(told).collect();
+    let expected = [
+        "scheme: https, http: 1",
+        "metrics_path: /prometheus, /metrics: 1",
+        "params: module=a,b, : 1",
+        "params: module=a,b x=y, : 1",
+        "scrape_interval: 10s, 1m: 1",
+        "scrape_timeout: 9s, 10s: 1",
+    ];
+    assert_eq!((told, parity.outcome), (expected.map(str::to_owned).to_vec(), Outcome::Different));
+
+    // Labels on one side and keys of the job on the other come to the same.
+    let labels = "scrape_configs:\n  - job_name: web\n    static_configs: [{ targets: ['a.internal.local:80'], \
+        labels: { __metrics_path__: /prometheus, __scrape_interval__: 90s, __param_x: y } }]\n";
+    let mut web = service("web", &[], &["a:80"]);
+    let scrape = crate::model::Scrape {
+        metrics_path: Some("/prometheus".to_owned()),
+        interval: Some(std::time::Duration::from_secs(90)),
+        params: [("x".to_owned(), vec!["y".to_owned()])].into(),
+        ..Default::default()
+    };
+    web.scrape = Some(scrape.into());
+    let parity = one(labels, &catalogue(vec![web.clone()]), &[(WEB, &["a.internal.local:80"])]);
+    assert_eq!((parity.settings, parity.outcome), (vec![], Outcome::Match));
+    // Before anything is published the jobs themselves tell it.
+    web.scrape = None;
+    let parity = one(labels, &catalogue(vec![web]), &[]);
+    assert_eq!(parity.settings.len(), 3, "{parity:?}");
 }
 
 #[test]
@@ -339,7 +389,7 @@ fn every_other_type_of_record_makes_targets_too() {
         + &job("web", "'10.0.0.1:9100'")
         + "  - job_name: by-a\n    dns_sd_configs: [{ names: [nodes.example], type: A, port: 9100 }]\n";
     let configuration = sources::prometheus::parse("prometheus.yml", &text).unwrap();
-    let todays: Vec<_> = configuration.jobs.iter().map(Today::of_job).collect();
+    let todays: Vec<_> = configuration.jobs.iter().map(|job| Today::of_job(job, (None, None))).collect();
     let mut side = Side::of_job(configuration.jobs[1].clone());
     side.servers = vec![SERVER.to_owned()];
     let question = ("nodes.example".to_owned(), RecordType::A);
