@@ -23,7 +23,7 @@ const PARAMETER: &str = "__param_";
 pub type Defaults = (Option<Duration>, Option<Duration>);
 
 /// How one target is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Asked {
     /// `http`, `https`; whatever was written.
     pub scheme: String,
@@ -113,6 +113,16 @@ impl Asked {
             }
         }
         self
+    }
+
+    /// In how many settings they differ.
+    pub(super) fn differences(&self, other: &Self) -> usize {
+        let of = |differs: bool| usize::from(differs);
+        of(self.scheme != other.scheme)
+            + of(self.path != other.path)
+            + of(self.params != other.params)
+            + of(self.interval != other.interval)
+            + of(self.timeout != other.timeout)
     }
 
     /// Everything, as it is compared and shown.

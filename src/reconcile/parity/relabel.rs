@@ -14,13 +14,15 @@ pub(super) struct Rules<'j> {
     rules: Vec<(&'j Relabel, Regex)>,
     /// What is not followed, in words.
     pub(super) notes: Vec<String>,
+    /// Rules that are not understood: what becomes of targets is not known then.
+    pub(super) problems: Vec<String>,
 }
 
 impl<'j> Rules<'j> {
     /// Of a hash nothing is known here, nor of what is made of it: it shares targets out between several Prometheus, and
     /// which of them this one has is no question of discovery.
     pub(super) fn of(job: &'j Job) -> Self {
-        let mut rules = Self { rules: Vec::new(), notes: Vec::new() };
+        let mut rules = Self { rules: Vec::new(), notes: Vec::new(), problems: Vec::new() };
         let mut hashed: BTreeSet<&str> = BTreeSet::new();
         for rule in &job.relabel {
             let is_hashed = rule.source_labels.iter().any(|label| hashed.contains(label.as_str()));
@@ -32,9 +34,12 @@ impl<'j> Rules<'j> {
                 }
                 continue;
             }
-            match RegexBuilder::new(&format!("^(?s:{})$", rule.regex)).build() {
+            match RegexBuilder::new(&format!("^(?s:{})$", unquoted(&rule.regex))).build() {
                 Ok(regex) => rules.rules.push((rule, regex)),
-                Err(_) => rules.notes.push(format!("a rule is left out: `{}` is not understood", rule.regex)),
+                Err(_) => {
+                    let what = format!("a rule of `relabel_configs` is not understood: `{}`", rule.regex);
+                    rules.problems.push(what);
+                }
             }
         }
         rules
@@ -47,6 +52,27 @@ impl<'j> Rules<'j> {
         }
         Some(labels)
     }
+}
+
+/// `\Q…\E`, which only RE2 knows, as escaped text. A `\Q` without its `\E` goes up to the end.
+fn unquoted(pattern: &str) -> String {
+    let mut text = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        text += before;
+        if let Some(quoted) = escape.strip_prefix(r"\Q") {
+            let (quoted, after) = quoted.split_once(r"\E").unwrap_or((quoted, ""));
+            text += &regex::escape(quoted);
+            rest = after;
+        } else {
+            // What is escaped is no beginning of another escape.
+            let length = escape.chars().take(2).map(char::len_utf8).sum();
+            text += &escape[..length];
+            rest = &escape[length..];
+        }
+    }
+    text + rest
 }
 
 fn apply(rule: &Relabel, regex: &Regex, mut labels: Labels) -> Option<Labels> {
@@ -170,6 +196,17 @@ mod tests {
     }
 
     #[test]
+    fn quoted_text_is_text() {
+        for (regex, text) in
+            [(r"\Qa.b\E:\d+", "a.b:80"), (r"\Qa.(b", "a.(b"), (r"\\Q.", r"\Q."), (r"\Qü\E\.\Q\E.", "ü.x"), (r"\.\Q*\E", ".*")]
+        {
+            let rules = vec![rule(RelabelAction::Keep, &["a"], regex, "", "")];
+            assert_eq!(after(rules.clone(), &[("a", text)]), Some(format!("a={text}")), "{regex}");
+            assert_eq!(after(rules, &[("a", "axb:80")]), None, "{regex}");
+        }
+    }
+
+    #[test]
     fn a_hash_and_what_is_made_of_it_are_left_out_and_told() {
         use RelabelAction as A;
         let rules = vec![
@@ -179,7 +216,8 @@ mod tests {
         ];
         assert_eq!(after(rules.clone(), &[("a", "foo")]), Some("a=foo".to_owned()));
         let job = job(rules);
-        let notes = Rules::of(&job).notes;
-        assert!(notes.len() == 2 && notes[0].contains("hashmod") && notes[1].contains("`(`"), "{notes:?}");
+        let Rules { notes, problems, .. } = Rules::of(&job);
+        assert!(notes.len() == 1 && notes[0].contains("hashmod"), "{notes:?}");
+        assert!(problems.len() == 1 && problems[0].contains("`(`"), "{problems:?}");
     }
 }

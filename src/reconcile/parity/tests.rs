@@ -86,9 +86,24 @@ fn rendered(service: &Service, own: Name) -> Job {
 
 /// Compares everything in a configuration, as the daemon does.
 fn compared(text: &str, catalogue: &Catalogue, map: &Map, dns: &Dns<'_>) -> Vec<JobParity> {
+    compared_when(text, (catalogue, map), dns, false)
+}
+
+/// The first of its jobs, asked for by its name.
+fn one_wanted(text: &str, dns: &Dns<'_>) -> JobParity {
+    compared_when(text, (&Catalogue::new(), &Map::new()), dns, true).remove(0)
+}
+
+fn compared_when(
+    text: &str,
+    (catalogue, map): (&Catalogue, &Map),
+    dns: &Dns<'_>,
+    wanted: bool,
+) -> Vec<JobParity> {
     let configuration: Configuration = sources::prometheus::parse("prometheus.yml", text).unwrap();
     let defaults = (configuration.interval, configuration.timeout);
-    let todays: Vec<_> = configuration.jobs.iter().map(|job| Today::of_job(job, defaults)).collect();
+    let today = |job| Today { wanted, ..Today::of_job(job, defaults) };
+    let todays: Vec<_> = configuration.jobs.iter().map(today).collect();
     let jobs = configuration.jobs.iter().filter(|job| !job.dns_sd.is_empty());
     let mut sides: Vec<_> = jobs.cloned().map(Side::of_job).collect();
     for key in services_in_question(&todays, &sides, catalogue, map) {
@@ -381,6 +396,64 @@ scrape_configs:
     web.scrape = None;
     let parity = one(labels, &catalogue(vec![web]), &[]);
     assert_eq!(parity.settings.len(), 3, "{parity:?}");
+}
+
+#[test]
+fn one_endpoint_is_scraped_once_for_every_set_of_labels() {
+    let text = "\
+scrape_configs:
+  - job_name: web
+    static_configs:
+      - { targets: ['a.internal.local:80'], labels: { team: a } }
+      - { targets: ['a.internal.local:80'], labels: { team: b } }
+";
+    let dns: &Dns<'_> = &[(WEB, &["a.internal.local:80"])];
+    let sd = format!("  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    let rule = "    relabel_configs: [{ target_label: team, replacement: b }]\n";
+    let parity = one(&(text.to_owned() + &sd + rule), &Catalogue::new(), dns);
+    assert_eq!((parity.outcome, parity.targets, &parity.labels[..]), (Outcome::Different, 2, &[][..]), "{parity:?}");
+    assert_eq!(parity.views[0].missing, ["a.internal.local:80 {team=\"a\"}"]);
+    // The other way round: what DNS has twice.
+    let both = "    dns_sd_configs: [{ names: [_web._tcp.internal.local, _db._tcp.internal.local] }]\n";
+    let rules = "    relabel_configs: [{ source_labels: [__meta_dns_name], target_label: from }]\n";
+    let twice: &Dns<'_> =
+        &[(WEB, &["a.internal.local:80"]), ("_db._tcp.internal.local", &["a.internal.local:80"])];
+    let text = "scrape_configs:\n".to_owned() + &job("web", "'a.internal.local:80'") + "  - job_name: by-dns\n" + both;
+    let parity = one(&(text.clone() + rules), &Catalogue::new(), twice);
+    assert_eq!(parity.views[0].extra.len(), 1, "{parity:?}");
+    assert_eq!(one(&text, &Catalogue::new(), twice).outcome, Outcome::Match, "without such a rule they are one");
+}
+
+#[test]
+fn rules_that_are_not_understood_are_never_a_match() {
+    let text = "scrape_configs:\n".to_owned() + &job("web", "'a.internal.local:80'");
+    let sd = format!("  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    let rule = |regex: &str| {
+        format!("    relabel_configs: [{{ source_labels: [__address__], regex: '{regex}', action: drop }}]\n")
+    };
+    let dns: &Dns<'_> = &[(WEB, &["a.internal.local:80"])];
+    for text in [text.clone() + &sd + &rule("[[:none:]]"), text.clone() + &rule("[[:none:]]") + &sd] {
+        let all = compared(&text, &Catalogue::new(), &Map::new(), dns);
+        assert_eq!(all[0].outcome, Outcome::Unknown, "{all:?}");
+        assert!(all.iter().any(|job| job.problems.iter().any(|told| told.contains("`[[:none:]]`"))), "{all:?}");
+    }
+    let quoted = one(&(text + &sd + &rule(r"\Qa.internal\E.*")), &Catalogue::new(), dns);
+    assert_eq!((quoted.outcome, quoted.views[0].targets), (Outcome::Unpaired, 0), "{quoted:?}");
+}
+
+#[test]
+fn a_job_from_dns_alone_is_looked_up_too() {
+    let sd = format!("scrape_configs:\n  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    for (targets, outcome, wanted) in [
+        (&["a.internal.local:80"][..], Outcome::FromDns, Outcome::FromDns),
+        (&[], Outcome::FromDns, Outcome::Different),
+        (&["?"], Outcome::Unknown, Outcome::Unknown),
+    ] {
+        let parity = one(&sd, &Catalogue::new(), &[(WEB, targets)]);
+        assert_eq!((parity.outcome, parity.views.len()), (outcome, 1), "{parity:?}");
+        let parity = one_wanted(&sd, &[(WEB, targets)]);
+        assert_eq!(parity.outcome, wanted, "{parity:?}");
+    }
 }
 
 #[test]
