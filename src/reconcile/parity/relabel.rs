@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::re2;
 use regex::{Captures, Regex, RegexBuilder};
 
 use crate::model::prometheus::{Job, Relabel, RelabelAction};
@@ -34,7 +35,7 @@ impl<'j> Rules<'j> {
                 }
                 continue;
             }
-            match RegexBuilder::new(&format!("^(?s:{})$", unquoted(&rule.regex))).build() {
+            match RegexBuilder::new(&format!("^(?s:{})$", re2::translated(&rule.regex))).build() {
                 Ok(regex) => rules.rules.push((rule, regex)),
                 Err(_) => {
                     let what = format!("a rule of `relabel_configs` is not understood: `{}`", rule.regex);
@@ -52,27 +53,6 @@ impl<'j> Rules<'j> {
         }
         Some(labels)
     }
-}
-
-/// `\Q…\E`, which only RE2 knows, as escaped text. A `\Q` without its `\E` goes up to the end.
-fn unquoted(pattern: &str) -> String {
-    let mut text = String::with_capacity(pattern.len());
-    let mut rest = pattern;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        text += before;
-        if let Some(quoted) = escape.strip_prefix(r"\Q") {
-            let (quoted, after) = quoted.split_once(r"\E").unwrap_or((quoted, ""));
-            text += &regex::escape(quoted);
-            rest = after;
-        } else {
-            // What is escaped is no beginning of another escape.
-            let length = escape.chars().take(2).map(char::len_utf8).sum();
-            text += &escape[..length];
-            rest = &escape[length..];
-        }
-    }
-    text + rest
 }
 
 fn apply(rule: &Relabel, regex: &Regex, mut labels: Labels) -> Option<Labels> {
@@ -193,17 +173,6 @@ mod tests {
         assert_eq!(one(A::LabelKeep, &[], "(b|c)", "", ""), said("b=bar c=Baz"));
         assert_eq!(one(A::Lowercase, &["c"], "(.*)", "d", ""), said("a=foo b=bar c=Baz d=baz"));
         assert_eq!(one(A::Uppercase, &["c"], "(.*)", "c", ""), said("a=foo b=bar c=BAZ"));
-    }
-
-    #[test]
-    fn quoted_text_is_text() {
-        for (regex, text) in
-            [(r"\Qa.b\E:\d+", "a.b:80"), (r"\Qa.(b", "a.(b"), (r"\\Q.", r"\Q."), (r"\Qü\E\.\Q\E.", "ü.x"), (r"\.\Q*\E", ".*")]
-        {
-            let rules = vec![rule(RelabelAction::Keep, &["a"], regex, "", "")];
-            assert_eq!(after(rules.clone(), &[("a", text)]), Some(format!("a={text}")), "{regex}");
-            assert_eq!(after(rules, &[("a", "axb:80")]), None, "{regex}");
-        }
     }
 
     #[test]
