@@ -42,7 +42,8 @@ impl Gathered {
         }
         let endpoints = views.iter().filter_map(|(_, found)| found.as_ref().ok()).flatten();
         let endpoints = endpoints.map(Scraped::endpoint).collect();
-        let Rules { notes, problems, .. } = scraper.rules;
+        let Rules { mut notes, problems, .. } = scraper.rules;
+        notes.extend(own.iter().flat_map(|today| &today.notes).cloned());
         Self { views, endpoints, notes, problems }
     }
 }
@@ -100,7 +101,7 @@ pub(super) fn empty(today: &Today<'_>) -> JobParity {
         views: Vec::new(),
         labels: Vec::new(),
         settings: Vec::new(),
-        notes: today.unasked.iter().map(unasked).collect(),
+        notes: today.unasked.iter().map(unasked).chain(today.notes.iter().cloned()).collect(),
         problems: today.problems.clone(),
     }
 }

@@ -9,6 +9,7 @@ mod differ;
 mod endpoint;
 mod multiset;
 mod pair;
+mod re2;
 mod relabel;
 mod report;
 mod scraped;
@@ -43,6 +44,8 @@ pub struct Today<'j> {
     pub from_dns: Option<Vec<Scraped>>,
     /// Discoveries of it whose targets are not known.
     pub unasked: Vec<String>,
+    /// What whoever migrates should know of it.
+    pub notes: Vec<String>,
     /// Why something of it is not known.
     pub problems: Vec<String>,
     /// Whether somebody asked for this very job.
@@ -62,7 +65,7 @@ impl<'j> Today<'j> {
         let http = (!job.http_sd.is_empty()).then(|| "http_sd_configs".to_owned());
         let unasked = http.into_iter().chain(job.other_sd.iter().cloned()).collect();
         let problems = job.problems.iter().map(told).chain(scraper.rules.problems).collect();
-        Self { job, targets, from_dns: None, unasked, problems, wanted: false }
+        Self { job, targets, from_dns: None, unasked, notes: Vec::new(), problems, wanted: false }
     }
 }
 

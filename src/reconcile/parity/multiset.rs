@@ -88,7 +88,8 @@ pub(super) fn matched<'t>(today: &[&'t Scraped], dns: &[&'t Scraped]) -> Matched
             (before[index], after[other]) = (None, None);
         }
     }
-    let (before, after) = (before.into_iter().flatten().copied().collect(), after.into_iter().flatten().copied().collect());
+    let (before, after) =
+        (before.into_iter().flatten().copied().collect(), after.into_iter().flatten().copied().collect());
     Matched { both: all.both, before, after }
 }
 
