@@ -169,9 +169,9 @@ fn compare_settings(
             let pairs = today.targets.iter().map(|target| (target.address.as_str(), &target.asked, &job));
             parity.settings.extend(settings::of_targets(pairs));
         }
-        let (difference, note) = settings::of_jobs(today.job, side, &targets);
+        let (difference, notes) = settings::of_jobs(today.job, side, &targets);
         parity.settings.extend(difference);
-        parity.notes.extend(note);
+        parity.notes.extend(notes);
     }
     parity.settings.dedup();
 }

@@ -24,7 +24,7 @@ pub(super) fn of_targets<'t>(
 }
 
 /// Where the jobs differ, whatever their targets say; and what was not compared.
-pub(super) fn of_jobs(today: &Job, side: &Side, targets: &[String]) -> (Option<SettingDifference>, Option<String>) {
+pub(super) fn of_jobs(today: &Job, side: &Side, targets: &[String]) -> (Option<SettingDifference>, Vec<String>) {
     let (before, after) = (today.scrape.honor_labels, side.job.scrape.honor_labels);
     let difference = (before != after).then(|| SettingDifference {
         setting: "honor_labels",
@@ -32,14 +32,37 @@ pub(super) fn of_jobs(today: &Job, side: &Side, targets: &[String]) -> (Option<S
         dns: after.to_string(),
         targets: targets.to_vec(),
     });
-    let not_there: Vec<_> =
-        today.unread.iter().filter(|key| !side.job.unread.contains(key)).map(String::as_str).collect();
-    let note = (!not_there.is_empty()).then(|| {
-        let whom = match &side.service {
-            Some(_) => "what `srvctl render` writes".to_owned(),
-            None => format!("job `{}`", side.job.name),
-        };
-        format!("it also has {}, which {whom} has not: that is not compared", not_there.join(", "))
-    });
-    (difference, note)
+    (difference, others(today, side))
+}
+
+/// Keys that are not read, by name only: there may be secrets in what they say.
+fn others(today: &Job, side: &Side) -> Vec<String> {
+    if today.name == side.job.name && side.service.is_none() {
+        return Vec::new();
+    }
+    let lacking = |one: &Job, other: &Job| {
+        let keys = one.unread.iter().filter(|key| !other.unread.contains(key)).map(String::as_str);
+        keys.collect::<Vec<_>>().join(", ")
+    };
+    let is_other = |key: &&String| {
+        let (before, after) = (today.unread_values.get(*key), side.job.unread_values.get(*key));
+        before.zip(after).is_some_and(|(before, after)| before != after)
+    };
+    let others: Vec<_> = today.unread.iter().filter(is_other).map(String::as_str).collect();
+    let whom = match &side.service {
+        Some(_) => "what `srvctl render` writes".to_owned(),
+        None => format!("job `{}`", side.job.name),
+    };
+    let (gone, new) = (lacking(today, &side.job), lacking(&side.job, today));
+    let mut notes = Vec::new();
+    if !gone.is_empty() {
+        notes.push(format!("it also has {gone}, which {whom} has not: that is not compared"));
+    }
+    if !new.is_empty() {
+        notes.push(format!("{whom} also has {new}, which it has not: that is not compared"));
+    }
+    if !others.is_empty() {
+        notes.push(format!("{} of {whom} says something else: that is not compared further", others.join(", ")));
+    }
+    notes
 }

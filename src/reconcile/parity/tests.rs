@@ -451,6 +451,27 @@ fn a_job_from_dns_alone_is_looked_up_too() {
 }
 
 #[test]
+fn keys_that_are_not_read_are_told_by_name_when_they_say_something_else() {
+    let keys = |password: &str, more: &str| {
+        format!("    basic_auth: {{ username: a, password: {password} }}\n    enable_http2: true\n{more}")
+    };
+    let text = |before: &str, after: &str| {
+        let sd = format!("  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n{after}");
+        let text = "scrape_configs:\n".to_owned() + &job("web", "'a.internal.local:80'") + before + &sd;
+        one(&text, &Catalogue::new(), &[(WEB, &["a.internal.local:80"])]).notes[1..].to_vec()
+    };
+    assert_eq!(text(&keys("secret", ""), &keys("secret", "    honor_timestamps: true\n")), [""; 0]);
+    let told = text(&keys("secret", ""), &keys("other", "    metric_relabel_configs: [{ action: drop, regex: x }]\n"));
+    let expected = [
+        "job `by-dns` also has metric_relabel_configs, which it has not: that is not compared",
+        "basic_auth of job `by-dns` says something else: that is not compared further",
+    ];
+    assert_eq!(told, expected);
+    let order = "    basic_auth: { password: 'secret', 'username': a }\n";
+    assert_eq!(text(&keys("secret", ""), order), [""; 0], "the order of keys is none");
+}
+
+#[test]
 fn every_other_type_of_record_makes_targets_too() {
     let text = "scrape_configs:\n".to_owned()
         + &job("web", "'10.0.0.1:9100'")

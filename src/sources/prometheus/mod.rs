@@ -8,6 +8,7 @@ mod duration;
 mod file_sd;
 mod globs;
 mod job;
+mod written;
 mod yaml;
 
 #[cfg(test)]
