@@ -4,6 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use srvctl::reconcile::parity::Asked;
 use tempfile::TempDir;
 
 use crate::scripted::{Servers, always, replying};
@@ -170,6 +171,20 @@ fn what_cannot_be_looked_up_or_read_is_no_match() {
     assert!(unpaired.contains("files: nothing to compare it with\n  1 target, and nothing in DNS"), "{unpaired}");
     workspace.write_file("targets.json", "[{ \"targets\": [\"centos9-vm.internal.local:9100\"] }]");
 
+    // A configuration that was copied without its files, and a job from DNS alone whose server is dead.
+    let without = "scrape_configs:\n  - job_name: files\n    file_sd_configs: [{ files: [gone/*.json] }]\n  \
+                   - job_name: by-dns\n    dns_sd_configs: [{ names: [_node-exporter._tcp.internal.local] }]\n";
+    workspace.write_file("without.yml", without);
+    let path = workspace.path().join("without.yml");
+    let by_file = ["compare", "--prometheus-config", path.to_str().unwrap(), "--job"];
+    let shown = workspace.expect(1, &[&by_file[..], &["files"]].concat()).stdout;
+    let told = format!("no file matches `gone/*.json` in {}", workspace.path().display());
+    assert!(shown.contains("files: unknown") && shown.contains(&told), "{shown}");
+    let dead = servers.addresses[0].to_string();
+    let shown = workspace.expect(1, &[&by_file[..], &["by-dns", "--server", &dead]].concat()).stdout;
+    assert!(shown.contains(&format!("by-dns: unknown\n  {dead}: unknown: ")), "{shown}");
+    workspace.expect(0, &[&by_file[..], &["by-dns"]].concat());
+
     workspace.write_file("more.json", "[{ \"targets\": [");
     let report = workspace.expect(1, &arguments).stdout;
     let report: Value = serde_json::from_str(&report).unwrap();
@@ -262,7 +277,7 @@ scrape_configs:
       - targets: ['a.example:80', 'b.example:81', 'dropped:80', 'unequal:80']
         labels: { team: DevOps, rack: r1, note_one: x, note_two: y, gone: z, empty: '' }
       - targets: ['[2001:db8::1]:9100']
-        labels: { instance: six, __param_module: own }
+        labels: { instance: six, __param_module: own, __scrape_interval__: 90s, __metrics_path__: '/ö wn' }
     relabel_configs:
       - { source_labels: [__address__], regex: '([^:.]+).*', target_label: host }
       - { source_labels: [team, rack], separator: '-', target_label: both }
@@ -287,19 +302,26 @@ scrape_configs:
 #[test]
 fn relabelling_comes_to_what_prometheus_makes_of_it() {
     let configuration = srvctl::sources::prometheus::parse("prometheus.yml", RELABELLED).unwrap();
-    let ours = srvctl::reconcile::parity::Today::of_job(&configuration.jobs[0]).targets;
-    let mut expected: Vec<_> = ours.iter().map(|target| json!(target.labels)).collect();
+    let ours = srvctl::reconcile::parity::Today::of_job(&configuration.jobs[0], (None, None)).targets;
+    let mut expected: Vec<_> = ours.iter().map(|target| (json!(target.labels), target.asked.clone())).collect();
     assert_eq!(expected.len(), 3, "{expected:?}");
     let prometheus = Prometheus::configured(RELABELLED);
     let mut found = Vec::new();
     poll(Duration::from_secs(40), || {
         let answer = prometheus.ask("/api/v1/targets?state=active")?;
         let targets = answer["data"]["activeTargets"].as_array()?;
-        found = targets.iter().map(|target| target["labels"].clone()).collect();
+        let text = |target: &Value, key: &str| target[key].as_str().unwrap().to_owned();
+        let asked = |target: &Value| {
+            let nothing = Asked::of_job(&configuration.jobs[0], (None, None));
+            let [url, interval, timeout] =
+                ["scrapeUrl", "scrapeInterval", "scrapeTimeout"].map(|key| text(target, key));
+            nothing.told(&url, &interval, &timeout)
+        };
+        found = targets.iter().map(|target| (target["labels"].clone(), asked(target))).collect();
         (found.len() == expected.len()).then_some(())
     });
     for labels in [&mut expected, &mut found] {
-        labels.sort_by_key(ToString::to_string);
+        labels.sort_by_key(|(labels, _)| labels.to_string());
     }
     assert_eq!(found, expected);
 }

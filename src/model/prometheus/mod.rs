@@ -1,5 +1,6 @@
 //! What a Prometheus configuration says about its targets: scrape jobs, and where each takes them from.
 
+mod duration;
 mod relabel;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use super::diagnostic::{Diagnostic, Place};
 use super::rdata::RecordType;
 use super::scrape::Scrape;
 
+pub use duration::{format_duration, parse_duration};
 pub use relabel::{Relabel, RelabelAction};
 
 /// `prometheus.yml` as far as it is about targets. What is wrong inside of it stops nothing else, and is told beside it.
@@ -46,6 +48,8 @@ pub struct Job {
     pub relabel: Vec<Relabel>,
     /// All other keys that it has, in alphabetical order, which were not read: `basic_auth`, `metric_relabel_configs`.
     pub unread: Vec<String>,
+    /// What they say, each in one text to be compared with another. Not to be shown: there may be secrets in it.
+    pub unread_values: BTreeMap<String, String>,
     /// What is wrong with it: Prometheus would refuse it, or a file of targets could not be read.
     pub problems: Vec<Diagnostic>,
     /// Where it was written.
@@ -116,6 +120,7 @@ impl Job {
             other_sd: Vec::new(),
             relabel: Vec::new(),
             unread: Vec::new(),
+            unread_values: BTreeMap::new(),
             problems: Vec::new(),
             place,
         }

@@ -24,6 +24,7 @@ fn job(name: &str, groups: Vec<TargetGroup>) -> Job {
         other_sd: Vec::new(),
         relabel: Vec::new(),
         unread: Vec::new(),
+        unread_values: std::collections::BTreeMap::new(),
         problems: Vec::new(),
         place: place(1),
     }

@@ -1,10 +1,11 @@
 //! The form of the documents, before anything of what they say is judged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_saphyr::Spanned;
+
+use super::written::Written;
 
 /// `prometheus.yml`, and a file of `scrape_config_files`. What is written and then left empty is absent.
 #[derive(Deserialize)]
@@ -91,15 +92,36 @@ pub(super) struct RelabelKeys {
     pub(super) action: Option<Spanned<String>>,
 }
 
+/// Keys whose default somebody may write out, as a Prometheus does that is asked for its configuration.
+pub(super) const DEFAULTS: [(&str, &str); 18] = [
+    ("follow_redirects", "true"),
+    ("enable_http2", "true"),
+    ("enable_compression", "true"),
+    ("honor_timestamps", "true"),
+    ("track_timestamps_staleness", "false"),
+    ("scrape_classic_histograms", "false"),
+    ("always_scrape_classic_histograms", "false"),
+    ("convert_classic_histograms_to_nhcb", "false"),
+    ("scrape_native_histograms", "false"),
+    ("extra_scrape_metrics", "false"),
+    ("body_size_limit", "0"),
+    ("body_size_limit", "0B"),
+    ("sample_limit", "0"),
+    ("target_limit", "0"),
+    ("label_limit", "0"),
+    ("label_name_length_limit", "0"),
+    ("label_value_length_limit", "0"),
+    ("native_histogram_bucket_limit", "0"),
+];
+
 /// The same document, as the keys of its jobs alone.
 #[derive(Deserialize)]
-#[expect(clippy::zero_sized_map_values, reason = "a set would be read from a list")]
 pub(super) struct Keys {
-    scrape_configs: Option<Vec<BTreeMap<String, IgnoredAny>>>,
+    scrape_configs: Option<Vec<BTreeMap<String, Written>>>,
 }
 
 impl Keys {
-    pub(super) fn of_jobs(self) -> impl Iterator<Item = BTreeSet<String>> {
-        self.scrape_configs.unwrap_or_default().into_iter().map(|keys| keys.into_keys().collect())
+    pub(super) fn of_jobs(self) -> impl Iterator<Item = BTreeMap<String, Written>> {
+        self.scrape_configs.unwrap_or_default().into_iter()
     }
 }

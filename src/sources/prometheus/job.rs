@@ -1,11 +1,12 @@
 //! One scrape job, from its keys to what they mean.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_saphyr::Spanned;
 
-use super::document::{DnsSdKeys, FileSdKeys, JobKeys, KNOWN_KEYS, RelabelKeys, WrittenJob};
+use super::document::{DEFAULTS, DnsSdKeys, FileSdKeys, JobKeys, KNOWN_KEYS, RelabelKeys, WrittenJob};
+use super::written::Written;
 use super::yaml::Yaml;
 use super::{duration, file_sd, globs};
 use crate::model::prometheus::{DnsSd, FileSd, Job, Origin, Relabel, RelabelAction};
@@ -18,7 +19,7 @@ const TYPES: [RecordType; 5] = [RecordType::SRV, RecordType::A, RecordType::AAAA
 pub(super) fn job(
     yaml: &Yaml,
     written: WrittenJob,
-    keys: BTreeSet<String>,
+    keys: BTreeMap<String, Written>,
     directory: Option<&Path>,
 ) -> Result<Job, Diagnostic> {
     let (keys_of_job, at) = (written.value, written.referenced);
@@ -27,16 +28,20 @@ pub(super) fn job(
         return Err(yaml.about(&at, "the job has no `job_name`, and Prometheus refuses it").help("give it one"));
     };
     let place = yaml.place(&name.referenced);
-    let (other_sd, unread) = unknown(keys);
-    let mut job = Job { other_sd, unread, ..Job::new(name.value.clone(), place) };
+    let (other_sd, unread_values) = unknown(keys);
+    let unread = unread_values.keys().cloned().collect();
+    let mut job = Job { other_sd, unread, unread_values, ..Job::new(name.value.clone(), place) };
     fill(&mut job, yaml, keys_of_job, directory);
     Ok(job)
 }
 
-/// Other discoveries, and other keys.
-fn unknown(keys: BTreeSet<String>) -> (Vec<String>, Vec<String>) {
-    let others = keys.into_iter().filter(|key| !KNOWN_KEYS.contains(&key.as_str()));
-    others.partition(|key| key.ends_with("_sd_configs"))
+/// Other discoveries, and other keys with what they say. What says the default says nothing.
+fn unknown(keys: BTreeMap<String, Written>) -> (Vec<String>, BTreeMap<String, String>) {
+    let is_default = |key: &str, value: &str| DEFAULTS.contains(&(key, value));
+    let others = keys.into_iter().map(|(key, Written(value))| (key, value));
+    let others = others.filter(|(key, value)| !KNOWN_KEYS.contains(&key.as_str()) && !is_default(key, value));
+    let (discoveries, rest): (Vec<_>, Vec<_>) = others.partition(|(key, _)| key.ends_with("_sd_configs"));
+    (discoveries.into_iter().map(|(key, _)| key).collect(), rest.into_iter().collect())
 }
 
 fn fill(job: &mut Job, yaml: &Yaml, keys: JobKeys, directory: Option<&Path>) {
@@ -74,11 +79,28 @@ fn scheme(yaml: &Yaml, text: &Spanned<String>, problems: &mut Vec<Diagnostic>) -
         .ok()
 }
 
+/// To Prometheus that is no error: it waits for them. But of a configuration that was copied they are somewhere else.
+pub(super) fn without_files(yaml: &Yaml, pattern: &Spanned<String>, directory: &Path) -> Diagnostic {
+    let relative = !Path::new(&pattern.value).is_absolute();
+    let whence = match directory.to_string_lossy() {
+        _ if !relative => String::new(),
+        none if none.is_empty() => " in the current directory".to_owned(),
+        directory => format!(" in {directory}"),
+    };
+    let message = format!("no file matches `{}`{whence}", pattern.value);
+    yaml.about(&pattern.referenced, message).help("names are relative to the file that has them: bring the files along")
+}
+
 /// A file that is broken stops no other.
 fn files(job: &mut Job, yaml: &Yaml, entry: FileSdKeys, directory: Option<&Path>) {
     for pattern in entry.files.unwrap_or_default() {
         let mut found = FileSd { pattern: pattern.value.clone(), files: Vec::new() };
         let paths = directory.map_or(Ok(Vec::new()), |directory| globs::expand(directory, &pattern.value));
+        if let Some(directory) = directory
+            && paths.as_ref().is_ok_and(Vec::is_empty)
+        {
+            job.problems.push(without_files(yaml, &pattern, directory));
+        }
         let paths = paths.unwrap_or_else(|why| {
             job.problems.push(yaml.about(&pattern.referenced, why));
             Vec::new()
