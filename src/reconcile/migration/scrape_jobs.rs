@@ -60,8 +60,10 @@ pub fn map(terms: &Terms, file: &Source, configuration: &Configuration, jobs: &[
 
 fn job(drafts: &mut Drafts<'_>, job: &Job, is_chosen: bool) {
     let source = at(&job.place);
-    for wrong in &job.problems {
-        problem(drafts, &job.name, wrong);
+    if !is_whole(drafts, &source, job) {
+        let message = "gives no service: a part of its targets would take the others out of DNS";
+        drafts.say(Remark::new(Fate::Refused, &source, job.name.as_str(), message).help("mend it first"));
+        return drafts.withhold(&job.name);
     }
     for (how, why, help) in elsewhere(job) {
         let fate = if is_chosen && job.groups.is_empty() { Fate::Refused } else { Fate::Left };
@@ -80,10 +82,24 @@ fn job(drafts: &mut Drafts<'_>, job: &Job, is_chosen: bool) {
     let scrape = fitting(drafts, (&key, &source), job);
     drafts.open(&key, &source, format!("{source}, job `{}`", job.name));
     unite(drafts, (&key, &source), &job.name, &scrape);
-    let set = job.relabel.iter().filter_map(relabelling::constant).map(|(name, value)| (name, value.to_owned()));
-    let set = drafts.metadata(&source, &job.name, &key, set.collect::<Vec<_>>());
-    drafts.describe(&key, set);
-    offer_all(drafts, &key, job.groups.iter().collect(), &scrape);
+    let set = relabelling::constants(&job.relabel).into_iter().map(|(name, value)| (name, value.to_owned()));
+    let set = drafts.metadata(&source, &job.name, &key, set);
+    offer_all(drafts, &key, job.groups.iter().collect(), (&scrape, &set));
+}
+
+/// Whether all of a job could be read; what could not is told.
+fn is_whole(drafts: &mut Drafts<'_>, source: &Source, job: &Job) -> bool {
+    for wrong in &job.problems {
+        problem(drafts, &job.name, wrong);
+    }
+    let names_one = |pattern: &str| !pattern.contains(['*', '?', '[']);
+    let missing = job.file_sd.iter().filter(|file_sd| file_sd.files.is_empty() && names_one(&file_sd.pattern));
+    let missing: Vec<_> = missing.map(|file_sd| file_sd.pattern.as_str()).collect();
+    for pattern in &missing {
+        let message = format!("there is no file `{pattern}`");
+        drafts.say(Remark::new(Fate::Refused, source, job.name.as_str(), message));
+    }
+    job.problems.is_empty() && missing.is_empty()
 }
 
 /// What a job says that no service file can: who scrapes the service says it again.
@@ -92,7 +108,7 @@ fn left_in_prometheus(drafts: &mut Drafts<'_>, (key, source): (&ServiceKey, &Sou
         let remark = Remark::new(fate, source, job.name.as_str(), message).of(key);
         drafts.say(Remark { help: help.map(str::to_owned), ..remark });
     };
-    for (name, value) in job.relabel.iter().filter_map(relabelling::constant) {
+    for (name, value) in relabelling::constants(&job.relabel) {
         say(Fate::Guessed, format!("`relabel_configs` sets `{name}` to `{value}`: became metadata"), None);
     }
     if job.relabel.iter().any(relabelling::drops_targets) {
@@ -194,7 +210,7 @@ pub fn map_groups(terms: &Terms, groups: &[TargetGroup], sorting: &Sorting) -> O
     for (key, groups) in services {
         let job_name = jobs.remove(&key).filter(|job| !job.is_empty() && *job != key.name);
         let scrape = Scrape { job_name, ..Scrape::default() };
-        offer_all(&mut drafts, &key, groups, &scrape);
+        offer_all(&mut drafts, &key, groups, (&scrape, &BTreeMap::new()));
     }
     drafts.finish()
 }
@@ -210,17 +226,27 @@ struct Wanted<'g> {
     target: &'g Target,
 }
 
-/// All targets of a service. Scraped in one way: as most of them say.
-fn offer_all(drafts: &mut Drafts<'_>, key: &ServiceKey, groups: Vec<&TargetGroup>, scrape: &Scrape) {
+/// All targets of a service. Scraped in one way: as most of them say. `set` is what relabelling sets whatever they say.
+fn offer_all(
+    drafts: &mut Drafts<'_>,
+    key: &ServiceKey,
+    groups: Vec<&TargetGroup>,
+    (scrape, set): (&Scrape, &BTreeMap<String, String>),
+) {
     let mut ways: Vec<(Scrape, Vec<Wanted<'_>>)> = Vec::new();
     for group in groups {
         let own = match Own::of(&group.labels, scrape) {
-            Ok(own) => own,
+            Ok(own) => own.overridden(set),
             Err(refusal) => {
                 drafts.say(Remark::refused(&at(&group.place), "labels", refusal).of(key));
                 continue;
             }
         };
+        if own.metadata.contains_key("instance") {
+            let message = "became metadata: targets from DNS have their host and port in that label";
+            let help = "series get another `instance`, unless the job that looks the service up relabels it";
+            drafts.say(Remark::new(Fate::Guessed, &at(&group.place), "instance", message).of(key).help(help));
+        }
         for (label, became) in &own.guesses {
             let message = format!("label `{label}`, which only relabelling sees, became the metadata `{became}`");
             drafts.say(Remark::new(Fate::Guessed, &at(&group.place), label.as_str(), message).of(key));

@@ -28,6 +28,13 @@ impl Own {
         Ok(own)
     }
 
+    /// With labels that relabelling sets: they win.
+    pub(super) fn overridden(mut self, set: &BTreeMap<String, String>) -> Self {
+        self.guesses.retain(|(_, became)| !set.contains_key(became));
+        self.metadata.extend(set.clone());
+        self
+    }
+
     fn take(&mut self, label: &str, value: &str, labels: &BTreeMap<String, String>) -> Result<(), Refusal> {
         let Self { scrape, metadata, guesses } = self;
         let duration = || {
@@ -81,18 +88,21 @@ pub(super) fn split(address: &str, scheme: Option<Scheme>) -> Result<(&str, NonZ
         return Ok((address, port, Some(format!("says no port: {port}, as Prometheus takes it"))));
     };
     let wrong = || Refusal::from(format!("`{digits}` in `{address}` is no port from 1 to 65535"));
-    Ok((host, digits.parse().map_err(|_| wrong())?, None))
+    let port = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    Ok((host, port.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?, None))
 }
 
-/// Prometheus' lengths of time, as far as intervals are written so: `30s`, `1m30s`.
+/// Prometheus' lengths of time, up to the day that an interval may be: `30s`, `1m30s`. Units from the longest, each once.
 fn seconds(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let (mut milliseconds, mut rest) = (0u64, text);
+    const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    let (mut milliseconds, mut rest, mut units) = (0u64, text, UNITS.iter());
     while !rest.is_empty() {
         let (digits, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, each) = UNITS.iter().find(|(unit, _)| after.starts_with(unit))?;
+        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(end);
+        let (_, each) = units.find(|(name, _)| *name == unit)?;
         milliseconds = milliseconds.checked_add(digits.parse::<u64>().ok()?.checked_mul(*each)?)?;
-        rest = &after[unit.len()..];
+        rest = after;
     }
     (milliseconds > 0 && milliseconds <= 86_400_000).then(|| Duration::from_millis(milliseconds))
 }
