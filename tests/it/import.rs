@@ -325,6 +325,7 @@ browse = {}
 
 [service.health]
 policy = "withdraw"
+min_healthy = "40%"
 
 [[service.check]]
 type = "tcp"
