@@ -41,6 +41,12 @@ pub struct LiveTarget {
     /// What is scraped.
     #[serde(default)]
     pub scrape_url: String,
+    /// How often, as Prometheus writes it; vmagent does not say.
+    #[serde(default)]
+    pub scrape_interval: String,
+    /// For how long.
+    #[serde(default)]
+    pub scrape_timeout: String,
 }
 
 /// Somebody who can be asked.
@@ -95,27 +101,36 @@ impl Prometheus {
     /// # Errors
     /// When it gives no such answer in time, in words.
     pub async fn targets(&mut self) -> Result<Vec<LiveTarget>, String> {
-        let Targets { active_targets } = self.get(&["api", "v1", "targets"], Some(("state", "active"))).await?;
-        Ok(active_targets)
+        let path = ["api", "v1", "targets"];
+        let answer = self.get(&path, Some(("state", "active"))).await;
+        answer.map(|Targets { active_targets }| active_targets).map_err(|error| self.told(&path, &error))
     }
 
-    /// The configuration that is in force, secrets blacked out; without the files of `scrape_config_files`.
+    /// The configuration that is in force, secrets blacked out; without the files of `scrape_config_files`. None of one
+    /// that has no such page.
     ///
     /// # Errors
     /// When it gives no such answer in time, in words.
-    pub async fn configuration(&mut self) -> Result<String, String> {
-        let Written { yaml } = self.get(&["api", "v1", "status", "config"], None).await?;
-        Ok(yaml)
+    pub async fn configuration(&mut self) -> Result<Option<String>, String> {
+        let path = ["api", "v1", "status", "config"];
+        match self.get(&path, None).await {
+            Ok(Written { yaml }) => Ok(Some(yaml)),
+            Err(ApiError::Answer { status: Some(404), .. }) => Ok(None),
+            Err(error) => Err(self.told(&path, &error)),
+        }
     }
 
-    async fn get<T: DeserializeOwned>(&mut self, path: &[&str], query: Option<(&str, &str)>) -> Result<T, String> {
+    async fn get<T: DeserializeOwned>(&mut self, path: &[&str], query: Option<(&str, &str)>) -> Result<T, ApiError> {
         let segments: Vec<_> = self.prefix.iter().map(String::as_str).chain(path.iter().copied()).collect();
         let ask = query.into_iter().fold(Ask::get(&segments), |ask, (key, value)| ask.query(key, Some(value)));
-        let answer = self.client.ask::<Envelope<T>>(ask.within(LIMIT)).await;
-        answer.map(|envelope| envelope.data).map_err(|error| match error {
+        self.client.ask::<Envelope<T>>(ask.within(LIMIT)).await.map(|envelope| envelope.data)
+    }
+
+    fn told(&self, path: &[&str], error: &ApiError) -> String {
+        match error {
             ApiError::Answer { why, .. } => format!("{} gave no usable answer at /{}: {why}", self.url, path.join("/")),
             other => other.to_string(),
-        })
+        }
     }
 }
 

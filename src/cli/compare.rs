@@ -189,9 +189,10 @@ fn show_job(paint: Paint, job: &JobParity) {
         let whose = if targets.len() == job.targets { "all targets".to_owned() } else { some(targets) };
         output::line(paint.bad(format_args!("  label {label}: \"{today}\" today, {there} with DNS: {whose}")));
     }
-    for SettingDifference { setting, today, dns } in &job.settings {
+    for SettingDifference { setting, today, dns, targets } in &job.settings {
+        let whose = if targets.len() < job.targets { format!(": {}", some(targets)) } else { String::new() };
         let shown = |value: &str| if value.is_empty() { "none".to_owned() } else { value.to_owned() };
-        output::line(paint.bad(format_args!("  {setting}: {} today, {} with DNS", shown(today), shown(dns))));
+        output::line(paint.bad(format_args!("  {setting}: {} today, {} with DNS{whose}", shown(today), shown(dns))));
     }
     if job.outcome == Outcome::Unpaired {
         let targets = targets(job.targets);

@@ -287,7 +287,7 @@ scrape_configs:
 #[test]
 fn relabelling_comes_to_what_prometheus_makes_of_it() {
     let configuration = srvctl::sources::prometheus::parse("prometheus.yml", RELABELLED).unwrap();
-    let ours = srvctl::reconcile::parity::Today::of_job(&configuration.jobs[0]).targets;
+    let ours = srvctl::reconcile::parity::Today::of_job(&configuration.jobs[0], (None, None)).targets;
     let mut expected: Vec<_> = ours.iter().map(|target| json!(target.labels)).collect();
     assert_eq!(expected.len(), 3, "{expected:?}");
     let prometheus = Prometheus::configured(RELABELLED);

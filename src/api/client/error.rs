@@ -41,6 +41,8 @@ pub enum ApiError {
     Answer {
         /// Where it was asked.
         place: String,
+        /// The HTTP status, when there was one and no words of ours with it.
+        status: Option<u16>,
         /// Why.
         why: String,
     },

@@ -144,7 +144,7 @@ impl Client {
     }
 
     fn unusable(&self, why: String) -> ApiError {
-        ApiError::Answer { place: self.target.to_string(), why }
+        ApiError::Answer { place: self.target.to_string(), status: None, why }
     }
 }
 
@@ -179,6 +179,9 @@ async fn over(
     }
     Ok(Err(match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) => ApiError::Refused(Box::new(problem)),
-        Err(_) => ApiError::Answer { place: target.to_string(), why: format!("it answered {status}") },
+        Err(_) => {
+            let why = format!("it answered {status}");
+            ApiError::Answer { place: target.to_string(), status: Some(status.as_u16()), why }
+        }
     }))
 }

@@ -5,11 +5,17 @@ use std::sync::Arc;
 
 use super::ComparisonError;
 use crate::api::{LiveTarget, Prometheus};
-use crate::model::prometheus::{Configuration, DnsSd, Job};
-use crate::model::{Place, RecordType, Scheme};
+use crate::model::prometheus::{Configuration, DnsSd, Job, parse_duration};
+use crate::model::{Diagnostic, Place, RecordType};
 use crate::protocol::lookup::{ADDRESS_LABEL, NAME_LABEL, SRV_TARGET_LABEL};
-use crate::reconcile::parity::{Scraped, Today, told};
+use crate::reconcile::parity::{Asked, Defaults, Scraped, Today, told};
 use crate::sources;
+
+/// Where it says what it was told to.
+const CONFIGURATION: &str = "/api/v1/status/config";
+
+/// Where it says what it scrapes.
+const TARGETS: &str = "/api/v1/targets";
 
 /// What it scrapes, and what it was told to.
 pub(super) struct Live {
@@ -18,14 +24,21 @@ pub(super) struct Live {
 }
 
 impl Live {
-    /// What it was told is nice to know: settings, and jobs that have no target yet. Who does not say it has
-    /// targets all the same.
+    /// What it was told is settings, and jobs that have no target yet. vmagent does not say it, and has targets all the
+    /// same; of who does not say it for another reason nobody knows.
     pub(super) async fn ask(prometheus: &mut Prometheus, wants_configuration: bool) -> Result<Self, ComparisonError> {
         let targets = prometheus.targets().await.map_err(ComparisonError::Prometheus)?;
         let mut live = Self { targets, configuration: Configuration::default() };
-        if wants_configuration && let Ok(text) = prometheus.configuration().await {
-            let parsed = sources::prometheus::parse("/api/v1/status/config", &text);
-            live.configuration = parsed.map_err(|problem| ComparisonError::Prometheus(told(&problem)))?;
+        if !wants_configuration {
+            return Ok(live);
+        }
+        match prometheus.configuration().await {
+            Ok(None) => {}
+            Ok(Some(text)) => {
+                let parsed = sources::prometheus::parse(CONFIGURATION, &text);
+                live.configuration = parsed.map_err(|problem| ComparisonError::Prometheus(told(&problem)))?;
+            }
+            Err(why) => live.configuration.problems.push(Diagnostic::about_file(Arc::from(CONFIGURATION), why)),
         }
         Ok(live)
     }
@@ -37,13 +50,13 @@ impl Live {
     /// Jobs that it has and its configuration has not: `scrape_config_files` are not in what it tells.
     pub(super) fn add_jobs(&self, configuration: &mut Configuration) {
         let mut more: BTreeMap<&str, Job> = BTreeMap::new();
-        let place = Place { file: Arc::from("/api/v1/targets"), line: 1, column: 1 };
+        let place = Place { file: Arc::from(TARGETS), line: 1, column: 1 };
         for target in &self.targets {
             let name = pool(target);
             if configuration.jobs.iter().any(|job| job.name == name) {
                 continue;
             }
-            let job = more.entry(name).or_insert_with(|| Job::new(name.to_owned(), place.clone()));
+            let job = more.entry(name).or_insert_with(|| job_of(target, name, place.clone()));
             let is_srv = meta(target, SRV_TARGET_LABEL).is_some();
             if let Some(dns_name) = meta(target, NAME_LABEL).filter(|_| is_srv)
                 && !job.dns_sd.iter().any(|dns_sd| dns_sd.names.iter().any(|known| known == dns_name))
@@ -56,20 +69,45 @@ impl Live {
     }
 
     /// What a job scrapes; when that is nothing, it is perhaps not in force yet, and what it says itself counts.
-    pub(super) fn today<'j>(&self, job: &'j Job) -> Today<'j> {
+    pub(super) fn today<'j>(&self, job: &'j Job, defaults: Defaults) -> Today<'j> {
         let (from_dns, targets): (Vec<_>, Vec<_>) = self
             .targets
             .iter()
             .filter(|target| pool(target) == job.name)
             .partition(|target| meta(target, NAME_LABEL).is_some());
-        let all = |targets: Vec<&LiveTarget>| targets.into_iter().map(scraped).collect::<Vec<_>>();
-        let known = Today::of_job(job);
+        let asked = Asked::of_job(job, defaults);
+        let scraped = |target: &LiveTarget| scraped(target, asked.clone());
+        let all = |targets: Vec<&LiveTarget>| targets.into_iter().map(&scraped).collect::<Vec<_>>();
+        let mut known = Today::of_job(job, defaults);
+        // Of a configuration that is shown, it is the files of `scrape_config_files` that are not.
+        if &*job.place.file == TARGETS && !self.configuration.jobs.is_empty() {
+            known.notes.push(format!("the configuration of job `{}` is not shown: {UNKNOWN}", job.name));
+        }
+        if !targets.is_empty() {
+            // These have been relabelled: whether the rules are understood is no question.
+            known.problems = job.problems.iter().map(told).collect();
+        }
         let from_dns = (!job.dns_sd.is_empty()).then(|| all(from_dns));
         if targets.is_empty() {
             return Today { from_dns, ..known };
         }
         Today { targets: all(targets), unasked: Vec::new(), from_dns, ..known }
     }
+}
+
+const UNKNOWN: &str = "its `honor_labels` and `relabel_configs` are not compared; --prometheus-config has them";
+
+/// A job that shows only in how its targets are scraped.
+fn job_of(target: &LiveTarget, name: &str, place: Place) -> Job {
+    let mut job = Job::new(name.to_owned(), place);
+    let asked = Asked::of_job(&job, (None, None));
+    let asked = asked.told(&target.scrape_url, &target.scrape_interval, &target.scrape_timeout);
+    job.scrape.scheme = asked.scheme.parse().ok();
+    job.scrape.metrics_path = Some(asked.path);
+    job.scrape.params = asked.params;
+    job.scrape.interval = parse_duration(&asked.interval);
+    job.scrape.timeout = parse_duration(&asked.timeout);
+    job
 }
 
 fn pool(target: &LiveTarget) -> &str {
@@ -82,15 +120,15 @@ fn meta<'t>(target: &'t LiveTarget, label: &str) -> Option<&'t str> {
 }
 
 /// What is scraped is in the URL: rules may have changed the address.
-fn scraped(target: &LiveTarget) -> Scraped {
-    let (scheme, rest) = target.scrape_url.split_once("://").unwrap_or_default();
+fn scraped(target: &LiveTarget, job: Asked) -> Scraped {
+    let (_, rest) = target.scrape_url.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let authority = authority.rsplit_once('@').map_or(authority, |(_, authority)| authority);
-    let scheme: Option<Scheme> = scheme.parse().ok();
     let discovered = meta(target, ADDRESS_LABEL).unwrap_or_default();
     // The port that goes without saying is filled in there. What series are told by is what counts.
     let is_same = authority.strip_prefix(discovered).is_some_and(|rest| matches!(rest, "" | ":80" | ":443"))
         && target.labels.get("instance").is_none_or(|instance| instance != authority);
     let address = if authority.is_empty() || is_same { discovered } else { authority };
-    Scraped { address: address.to_owned(), labels: target.labels.clone(), scheme }
+    let asked = job.told(&target.scrape_url, &target.scrape_interval, &target.scrape_timeout);
+    Scraped { address: address.to_owned(), labels: target.labels.clone(), asked }
 }

@@ -102,8 +102,9 @@ pub async fn compare(ours: Option<Ours<'_>>, mut request: Request<'_>) -> Result
         let known = known().map(String::as_str).collect::<Vec<_>>().join(", ");
         return Err(ComparisonError::NoJob { job: job.clone(), known });
     }
+    let defaults = (configuration.interval, configuration.timeout);
     let todays = configuration.jobs.iter().map(|job| {
-        let today = live.as_ref().map_or_else(|| Today::of_job(job), |live| live.today(job));
+        let today = live.as_ref().map_or_else(|| Today::of_job(job, defaults), |live| live.today(job, defaults));
         Today { wanted: request.jobs.contains(&job.name), ..today }
     });
     let todays: Vec<_> = todays.collect();
@@ -111,12 +112,8 @@ pub async fn compare(ours: Option<Ours<'_>>, mut request: Request<'_>) -> Result
     let found = looking::look_up(&sides).await;
     let sides: Vec<Side> = sides.into_iter().map(|(side, _)| side).collect();
     let nothing = Catalogue::new();
-    let world = World {
-        catalogue: ours.map_or(&nothing, |ours| ours.catalogue),
-        map: request.map,
-        found: &found,
-        defaults: (configuration.interval, configuration.timeout),
-    };
+    let world =
+        World { catalogue: ours.map_or(&nothing, |ours| ours.catalogue), map: request.map, found: &found, defaults };
     let mut jobs = parity::compare(&todays, &sides, world);
     jobs.retain(|job| request.jobs.is_empty() || request.jobs.contains(&job.job));
     let problems: Vec<_> = configuration.problems.iter().map(told).collect();

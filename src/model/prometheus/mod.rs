@@ -1,5 +1,6 @@
 //! What a Prometheus configuration says about its targets: scrape jobs, and where each takes them from.
 
+mod duration;
 mod relabel;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use super::diagnostic::{Diagnostic, Place};
 use super::rdata::RecordType;
 use super::scrape::Scrape;
 
+pub use duration::{format_duration, parse_duration};
 pub use relabel::{Relabel, RelabelAction};
 
 /// `prometheus.yml` as far as it is about targets. What is wrong inside of it stops nothing else, and is told beside it.

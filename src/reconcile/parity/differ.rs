@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::asked::Asked;
 use super::endpoint::Endpoint;
+use super::multiset::{Both, Matched, Others, Targets, by_endpoint, count, matched, shown};
+use super::relabel::Rules;
 use super::report::{Counterpart, Form, JobParity, LabelDifference, Outcome, Spelling, View};
 use super::scraped::{INSTANCE, JOB, Scraped, Scraper};
 use super::side::Side;
@@ -23,12 +26,14 @@ pub(super) struct Gathered {
     views: Vec<(String, Result<Vec<Scraped>, String>)>,
     /// Through any of them.
     pub(super) endpoints: BTreeSet<Endpoint>,
-    notes: Vec<String>,
+    pub(super) notes: Vec<String>,
+    /// Why what becomes of its targets is not known.
+    pub(super) problems: Vec<String>,
 }
 
 impl Gathered {
     pub(super) fn of(side: &Side, todays: &[Today<'_>], world: World<'_>) -> Self {
-        let scraper = Scraper::of(&side.job);
+        let scraper = Scraper::of(&side.job, world.defaults);
         let through = |server: &String| (server.clone(), targets(side, &scraper, server, world));
         let mut views: Vec<_> = side.servers.iter().map(through).collect();
         let own = todays.iter().find(|today| side.service.is_none() && today.job.name == side.job.name);
@@ -37,14 +42,31 @@ impl Gathered {
         }
         let endpoints = views.iter().filter_map(|(_, found)| found.as_ref().ok()).flatten();
         let endpoints = endpoints.map(Scraped::endpoint).collect();
-        Self { views, endpoints, notes: scraper.rules.notes }
+        let Rules { mut notes, problems, .. } = scraper.rules;
+        notes.extend(own.iter().flat_map(|today| &today.notes).cloned());
+        Self { views, endpoints, notes, problems }
     }
 }
 
 impl Gathered {
     /// Why something of it is not known.
     pub(super) fn error(&self) -> Option<&str> {
-        self.views.iter().find_map(|(_, found)| found.as_ref().err()).map(String::as_str)
+        let views = self.views.iter().filter_map(|(_, found)| found.as_ref().err());
+        views.chain(&self.problems).map(String::as_str).next()
+    }
+
+    /// What there is, with nothing beside it: a server that gives nothing is [`Outcome::Different`].
+    pub(super) fn discovered(&self, side: &Side) -> Vec<View> {
+        let views = self.views.iter().map(|(server, found)| match found {
+            Err(error) => unknown(server.clone(), error),
+            Ok(targets) => {
+                let targets = count(&by_endpoint(targets));
+                let outcome = if targets == 0 { Outcome::Different } else { Outcome::Match };
+                View { outcome, targets, error: None, ..unknown(server.clone(), "") }
+            }
+        });
+        let lost = side.lost.iter().map(|why| unknown(SECONDARIES.to_owned(), why));
+        views.chain(lost).collect()
     }
 }
 
@@ -74,12 +96,12 @@ pub(super) fn empty(today: &Today<'_>) -> JobParity {
         job: today.job.name.clone(),
         discoveries: today.job.discoveries().map(str::to_owned).collect(),
         outcome: Outcome::Match,
-        targets: today.targets.iter().map(Scraped::endpoint).collect::<BTreeSet<_>>().len(),
+        targets: count(&by_endpoint(&today.targets)),
         counterpart: None,
         views: Vec::new(),
         labels: Vec::new(),
         settings: Vec::new(),
-        notes: today.unasked.iter().map(unasked).collect(),
+        notes: today.unasked.iter().map(unasked).chain(today.notes.iter().cloned()).collect(),
         problems: today.problems.clone(),
     }
 }
@@ -93,21 +115,25 @@ fn unasked(key: &String) -> String {
 pub(super) fn compare(
     today: &Today<'_>,
     sides: &[(&Side, &Gathered)],
-    (counterpart, others): (Counterpart, &BTreeSet<Endpoint>),
+    (counterpart, others): (Counterpart, &Others),
     world: World<'_>,
 ) -> JobParity {
     let mut parity = JobParity { counterpart: Some(counterpart), ..empty(today) };
     let own = by_endpoint(&today.targets);
-    let mut found: BTreeMap<Endpoint, Scraped> = BTreeMap::new();
-    let mut pairs: BTreeMap<Endpoint, Endpoint> = BTreeMap::new();
-    for (server, targets) in together(sides) {
+    let mut both: Pairs<'_> = BTreeMap::new();
+    let together = together(sides);
+    for (server, targets) in &together {
         let there = targets.as_ref().map(|targets| by_endpoint(targets));
         let view = match &there {
-            Err(error) => unknown(server, error),
-            Ok(there) => difference(server, (&own, there, others), world.catalogue, &mut pairs),
+            Err(error) => unknown(server.clone(), error),
+            Ok(there) => {
+                let (view, pairs) = difference(server.clone(), (&own, there, others), world.catalogue);
+                // What Prometheus itself has comes last, and counts.
+                both.extend(pairs);
+                view
+            }
         };
         parity.views.push(view);
-        found.extend(there.into_iter().flatten().map(|(endpoint, target)| (endpoint, target.clone())));
     }
     let lost: BTreeSet<_> = sides.iter().flat_map(|(side, _)| &side.lost).collect();
     parity.views.extend(lost.into_iter().map(|why| unknown(SECONDARIES.to_owned(), why)));
@@ -115,23 +141,39 @@ pub(super) fn compare(
         let why = "its names are looked up through different servers, which cannot be told together: name one";
         parity.problems.push(format!("{why} with --server"));
     }
-    let both = own.iter().filter_map(|(endpoint, target)| {
-        let there = found.get(pairs.get(endpoint).unwrap_or(endpoint))?;
-        Some((*target, there))
-    });
-    let both: Vec<_> = both.collect();
+    let both: Vec<Both<'_>> = both.into_values().flatten().collect();
     parity.labels = labels(&both);
     parity.notes.extend(gained(&both));
     parity.notes.extend(jobs(&both, sides));
     parity.notes.extend(sides.iter().flat_map(|(_, gathered)| gathered.notes.iter().cloned()));
+    parity.problems.extend(sides.iter().flat_map(|(_, gathered)| gathered.problems.iter().cloned()));
+    compare_settings(&mut parity, today, &both, sides, world);
+    parity.outcome = outcome(&parity, today);
+    parity
+}
+
+/// How targets are scraped. Where DNS has none of them yet, the job itself says how they would be.
+fn compare_settings(
+    parity: &mut JobParity,
+    today: &Today<'_>,
+    both: &[Both<'_>],
+    sides: &[(&Side, &Gathered)],
+    world: World<'_>,
+) {
+    let targets: Vec<_> = today.targets.iter().map(|target| target.address.clone()).collect();
+    let pairs = both.iter().map(|(today, dns)| (today.address.as_str(), &today.asked, &dns.asked));
+    parity.settings = settings::of_targets(pairs);
     for (side, _) in sides {
-        let (differences, note) = settings::compare(today.job, side, world.defaults);
-        parity.settings.extend(differences);
+        if both.is_empty() {
+            let job = Asked::of_job(&side.job, world.defaults);
+            let pairs = today.targets.iter().map(|target| (target.address.as_str(), &target.asked, &job));
+            parity.settings.extend(settings::of_targets(pairs));
+        }
+        let (difference, note) = settings::of_jobs(today.job, side, &targets);
+        parity.settings.extend(difference);
         parity.notes.extend(note);
     }
     parity.settings.dedup();
-    parity.outcome = outcome(&parity, today);
-    parity
 }
 
 fn outcome(parity: &JobParity, today: &Today<'_>) -> Outcome {
@@ -166,10 +208,6 @@ fn together(sides: &[(&Side, &Gathered)]) -> Vec<(String, Result<Vec<Scraped>, S
     together
 }
 
-fn by_endpoint(targets: &[Scraped]) -> BTreeMap<Endpoint, &Scraped> {
-    targets.iter().rev().map(|target| (target.endpoint(), target)).collect()
-}
-
 fn unknown(server: String, error: &str) -> View {
     View {
         server,
@@ -182,49 +220,47 @@ fn unknown(server: String, error: &str) -> View {
     }
 }
 
-type Targets<'t> = BTreeMap<Endpoint, &'t Scraped>;
+type Pairs<'t> = BTreeMap<Endpoint, Vec<Both<'t>>>;
 
-/// What Prometheus itself has.
-pub(super) fn discovered(targets: &[Scraped]) -> View {
-    let targets = by_endpoint(targets).len();
-    View { outcome: Outcome::Match, targets, error: None, ..unknown(PROMETHEUS.to_owned(), "") }
-}
-
-/// What is missing and what is too much; `pairs` learns what is the same in other words.
-fn difference(
+/// What is missing and what is too much, and which targets are the same, perhaps in other words.
+fn difference<'t>(
     server: String,
-    (own, there, others): (&Targets<'_>, &Targets<'_>, &BTreeSet<Endpoint>),
+    (own, there, others): (&Targets<'t>, &Targets<'t>, &Others),
     catalogue: &Catalogue,
-    pairs: &mut BTreeMap<Endpoint, Endpoint>,
-) -> View {
-    let mut spelled = Vec::new();
-    let both = own.iter().filter_map(|(endpoint, target)| Some((*target, *there.get(endpoint)?)));
-    spelled.extend(both.filter(|(today, dns)| today.address != dns.address).map(|(today, dns)| Spelling {
-        today: today.address.clone(),
-        dns: dns.address.clone(),
-        in_what: Form::Letters,
-    }));
-    let mut missing: BTreeMap<_, _> = own.iter().filter(|(endpoint, _)| !there.contains_key(endpoint)).collect();
-    let is_new = |endpoint: &&Endpoint| !own.contains_key(endpoint) && !others.contains(endpoint);
-    let mut extra: BTreeMap<_, _> = there.iter().filter(|(endpoint, _)| is_new(endpoint)).collect();
-    let names = Names::of(extra.keys().copied(), catalogue);
-    missing.retain(|endpoint, target| {
-        let mut same = names.meant_by(endpoint).filter(|other| extra.contains_key(other)).cloned();
-        // Of two hosts with such a name or address either may be meant.
-        let (Some(other), None) = (same.next(), same.next()) else { return true };
-        let in_what = if endpoint.ip().is_some() { Form::Address } else { Form::ShortName };
-        let dns = extra.remove(&other).map(|target| target.address.clone()).unwrap_or_default();
-        spelled.push(Spelling { today: target.address.clone(), dns, in_what });
-        pairs.insert((*endpoint).clone(), other);
-        false
-    });
-    let texts =
-        |targets: BTreeMap<&Endpoint, &&Scraped>| targets.values().map(|target| target.address.clone()).collect();
-    let (missing, extra): (Vec<_>, Vec<_>) = (texts(missing), texts(extra));
+) -> (View, Pairs<'t>) {
+    let is_new = |endpoint: &&Endpoint| !own.contains_key(*endpoint) && others.of_endpoint(endpoint) == 0;
+    let mut new: BTreeSet<&Endpoint> = there.keys().filter(is_new).collect();
+    let names = Names::of(new.iter().copied(), catalogue);
+    let (mut missing, mut extra, mut spelled, mut pairs) = (Vec::new(), Vec::new(), Vec::new(), Pairs::new());
+    for (endpoint, today) in own {
+        let (other, in_what) = if there.contains_key(endpoint) {
+            (endpoint, Form::Letters)
+        } else {
+            let mut same = names.meant_by(endpoint).filter(|other| new.contains(other));
+            // Of two hosts with such a name or address either may be meant.
+            let (Some(other), None) = (same.next(), same.next()) else {
+                missing.extend(shown(today, today.len()));
+                continue;
+            };
+            new.remove(other);
+            (other, if endpoint.ip().is_some() { Form::Address } else { Form::ShortName })
+        };
+        let Matched { both, before, after } = matched(today, &there[other]);
+        missing.extend(shown(&before, today.len()));
+        let too_many = after.len().saturating_sub(others.of_endpoint(other));
+        extra.extend(shown(&after[..too_many], there[other].len()));
+        spelled.extend(both.iter().filter(|(today, dns)| today.address != dns.address).map(|(today, dns)| Spelling {
+            today: today.address.clone(),
+            dns: dns.address.clone(),
+            in_what,
+        }));
+        pairs.insert(endpoint.clone(), both);
+    }
+    extra.extend(new.iter().flat_map(|endpoint| shown(&there[*endpoint], there[*endpoint].len())));
     spelled.sort_unstable();
     let is_same = missing.is_empty() && extra.is_empty() && spelled.is_empty();
     let outcome = if is_same { Outcome::Match } else { Outcome::Different };
-    View { server, outcome, targets: there.len(), missing, extra, spelled, error: None }
+    (View { server, outcome, targets: count(there), missing, extra, spelled, error: None }, pairs)
 }
 
 /// Targets by what somebody may call them who does not say their full name.
@@ -266,8 +302,6 @@ impl Names {
         by_address.into_iter().flatten().chain(by_name)
     }
 }
-
-type Both<'t> = (&'t Scraped, &'t Scraped);
 
 /// Labels that go or change. `job` is told otherwise, and `instance` follows from another spelling.
 fn labels(both: &[Both<'_>]) -> Vec<LabelDifference> {

@@ -4,9 +4,12 @@
 //! or with the one that a service of ours would be rendered to. Then both are carried out up to the labels that series
 //! get, and compared.
 
+mod asked;
 mod differ;
 mod endpoint;
+mod multiset;
 mod pair;
+mod re2;
 mod relabel;
 mod report;
 mod scraped;
@@ -17,14 +20,13 @@ mod side;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use crate::model::prometheus::Job;
 use crate::model::{Catalogue, ServiceKey};
 use crate::protocol::lookup::Verdict;
-use endpoint::Endpoint;
 use scraped::Scraper;
 
+pub use asked::{Asked, Defaults};
 pub use pair::Map;
 pub use relabel::Labels;
 pub use report::{Counterpart, Form, JobParity, LabelDifference, Outcome, SettingDifference, Spelling, View};
@@ -42,6 +44,8 @@ pub struct Today<'j> {
     pub from_dns: Option<Vec<Scraped>>,
     /// Discoveries of it whose targets are not known.
     pub unasked: Vec<String>,
+    /// What whoever migrates should know of it.
+    pub notes: Vec<String>,
     /// Why something of it is not known.
     pub problems: Vec<String>,
     /// Whether somebody asked for this very job.
@@ -50,8 +54,8 @@ pub struct Today<'j> {
 
 impl<'j> Today<'j> {
     /// As the configuration says it. Discoveries that only Prometheus asks stay unknown.
-    pub fn of_job(job: &'j Job) -> Self {
-        let scraper = Scraper::of(job);
+    pub fn of_job(job: &'j Job, defaults: Defaults) -> Self {
+        let scraper = Scraper::of(job, defaults);
         let mut targets: Vec<Scraped> = Vec::new();
         for group in &job.groups {
             targets.extend(
@@ -60,8 +64,8 @@ impl<'j> Today<'j> {
         }
         let http = (!job.http_sd.is_empty()).then(|| "http_sd_configs".to_owned());
         let unasked = http.into_iter().chain(job.other_sd.iter().cloned()).collect();
-        let problems = job.problems.iter().map(told).collect();
-        Self { job, targets, from_dns: None, unasked, problems, wanted: false }
+        let problems = job.problems.iter().map(told).chain(scraper.rules.problems).collect();
+        Self { job, targets, from_dns: None, unasked, notes: Vec::new(), problems, wanted: false }
     }
 }
 
@@ -86,7 +90,7 @@ pub struct World<'a> {
     /// What was looked up.
     pub found: &'a Found,
     /// `scrape_interval` and `scrape_timeout` of `global`.
-    pub defaults: (Option<Duration>, Option<Duration>),
+    pub defaults: Defaults,
 }
 
 /// The services whose names have to be looked up, because no job of Prometheus does. `sides` are the jobs that it has.
@@ -114,17 +118,17 @@ pub fn compare(todays: &[Today<'_>], sides: &[Side], world: World<'_>) -> Vec<Jo
     let jobs = sides.iter().zip(&gathered).filter(|(side, _)| side.service.is_none());
     let blind = jobs.filter_map(|(side, gathered)| Some(format!("job `{}`: {}", side.job.name, gathered.error()?)));
     let blind: Vec<String> = blind.collect();
-    let mut taken: Vec<BTreeSet<Endpoint>> = vec![BTreeSet::new(); sides.len()];
-    for (today, chosen) in todays.iter().zip(&chosen) {
-        for side in chosen.iter().flat_map(|chosen| &chosen.sides) {
-            taken[*side].extend(today.targets.iter().map(Scraped::endpoint));
-        }
-    }
-    let judged = todays.iter().zip(chosen).map(|(today, chosen)| {
-        let Some(chosen) = chosen else { return alone(today, &blind) };
-        let others: BTreeSet<_> = chosen.sides.iter().flat_map(|side| &taken[*side]).cloned().collect();
-        let sides: Vec<_> = chosen.sides.iter().map(|side| (&sides[*side], &gathered[*side])).collect();
-        differ::compare(today, &sides, (counterpart(&sides, chosen.pairing, world), &others), world)
+    let judged = todays.iter().zip(&chosen).enumerate().map(|(index, (today, one))| {
+        let Some(one) = one else {
+            let own = sides.iter().position(|side| is_of(side, today));
+            return alone(today, own.map(|own| (&sides[own], &gathered[own])), &blind);
+        };
+        let together = todays.iter().zip(&chosen).enumerate().filter(|(other, (_, chosen))| {
+            *other != index && chosen.as_ref().is_some_and(|other| other.sides.iter().any(|it| one.sides.contains(it)))
+        });
+        let others = multiset::Others::of(together.map(|(_, (other, _))| other));
+        let sides: Vec<_> = one.sides.iter().map(|side| (&sides[*side], &gathered[*side])).collect();
+        differ::compare(today, &sides, (counterpart(&sides, &one.pairing, world), &others), world)
     });
     judged.collect()
 }
@@ -133,6 +137,11 @@ pub fn compare(todays: &[Today<'_>], sides: &[Side], world: World<'_>) -> Vec<Jo
 struct Chosen {
     sides: Vec<usize>,
     pairing: pair::Pairing,
+}
+
+/// Whether it is the same job, with what it takes from DNS.
+fn is_of(side: &Side, today: &Today<'_>) -> bool {
+    side.service.is_none() && side.job.name == today.job.name
 }
 
 fn choose(today: &Today<'_>, sides: &[Side], gathered: &[differ::Gathered], world: World<'_>) -> Option<Chosen> {
@@ -146,7 +155,7 @@ fn choose(today: &Today<'_>, sides: &[Side], gathered: &[differ::Gathered], worl
     if is_said {
         return pair::by_name(&today.job.name, world.catalogue, world.map).map(of);
     }
-    let own = sides.iter().position(|side| side.service.is_none() && side.job.name == today.job.name);
+    let own = sides.iter().position(|side| is_of(side, today));
     let jobs = || sides.iter().zip(gathered).enumerate().filter(|(_, (side, _))| side.service.is_none());
     own.map(|index| of_job(index, "the job has `dns_sd_configs` itself".to_owned()))
         .or_else(|| pair::by_name(&today.job.name, world.catalogue, world.map).map(of))
@@ -169,8 +178,8 @@ fn of_services(sides: &[Side], services: &[ServiceKey]) -> Vec<usize> {
     found.into_iter().collect()
 }
 
-fn counterpart(sides: &[(&Side, &differ::Gathered)], pairing: pair::Pairing, world: World<'_>) -> Counterpart {
-    let mut services: BTreeSet<_> = pairing.services.into_iter().collect();
+fn counterpart(sides: &[(&Side, &differ::Gathered)], pairing: &pair::Pairing, world: World<'_>) -> Counterpart {
+    let mut services: BTreeSet<_> = pairing.services.iter().cloned().collect();
     for (side, _) in sides.iter().filter(|(side, _)| side.service.is_none()) {
         services.extend(world.catalogue.keys().filter(|key| side.looks_up(key)).cloned());
     }
@@ -180,23 +189,31 @@ fn counterpart(sides: &[(&Side, &differ::Gathered)], pairing: pair::Pairing, wor
         services: services.iter().map(ToString::to_string).collect(),
         jobs: jobs.collect(),
         names: names.into_iter().collect(),
-        reason: pairing.reason,
+        reason: pairing.reason.clone(),
     }
 }
 
-/// A job with which nothing can be compared. `blind` are the jobs that could not be looked up: one of them may have the
-/// same targets.
-fn alone(today: &Today<'_>, blind: &[String]) -> JobParity {
-    let outcome = match today {
-        _ if !today.problems.is_empty() => Outcome::Unknown,
+/// A job with which nothing can be compared. `own` is what it takes from DNS itself; `blind` are the jobs that could not
+/// be looked up: one of them may have the same targets.
+fn alone(today: &Today<'_>, own: Option<(&Side, &differ::Gathered)>, blind: &[String]) -> JobParity {
+    let mut parity = differ::empty(today);
+    if let Some((side, gathered)) = own {
+        parity.views = gathered.discovered(side);
+        parity.problems.extend_from_slice(&gathered.problems);
+        parity.notes.extend_from_slice(&gathered.notes);
+    }
+    let any = |outcome| parity.views.iter().any(|view| view.outcome == outcome);
+    let is_unknown = !parity.problems.is_empty() || any(Outcome::Unknown);
+    parity.outcome = match today {
+        _ if is_unknown => Outcome::Unknown,
         _ if !today.targets.is_empty() && !blind.is_empty() => Outcome::Unknown,
         _ if !today.targets.is_empty() => Outcome::Unpaired,
         _ if !today.unasked.is_empty() && today.wanted => Outcome::Unknown,
+        // A name without records may be meant so, but nobody asks for such a job to hear that all is well.
+        _ if today.wanted && any(Outcome::Different) => Outcome::Different,
         _ if !today.unasked.is_empty() || today.job.dns_sd.is_empty() => Outcome::NotCompared,
         _ => Outcome::FromDns,
     };
-    let views = today.from_dns.iter().map(|targets| differ::discovered(targets)).collect();
-    let mut parity = JobParity { outcome, views, ..differ::empty(today) };
     if !today.targets.is_empty() {
         parity.problems.extend_from_slice(blind);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::re2;
 use regex::{Captures, Regex, RegexBuilder};
 
 use crate::model::prometheus::{Job, Relabel, RelabelAction};
@@ -14,13 +15,15 @@ pub(super) struct Rules<'j> {
     rules: Vec<(&'j Relabel, Regex)>,
     /// What is not followed, in words.
     pub(super) notes: Vec<String>,
+    /// Rules that are not understood: what becomes of targets is not known then.
+    pub(super) problems: Vec<String>,
 }
 
 impl<'j> Rules<'j> {
     /// Of a hash nothing is known here, nor of what is made of it: it shares targets out between several Prometheus, and
     /// which of them this one has is no question of discovery.
     pub(super) fn of(job: &'j Job) -> Self {
-        let mut rules = Self { rules: Vec::new(), notes: Vec::new() };
+        let mut rules = Self { rules: Vec::new(), notes: Vec::new(), problems: Vec::new() };
         let mut hashed: BTreeSet<&str> = BTreeSet::new();
         for rule in &job.relabel {
             let is_hashed = rule.source_labels.iter().any(|label| hashed.contains(label.as_str()));
@@ -32,9 +35,12 @@ impl<'j> Rules<'j> {
                 }
                 continue;
             }
-            match RegexBuilder::new(&format!("^(?s:{})$", rule.regex)).build() {
+            match RegexBuilder::new(&format!("^(?s:{})$", re2::translated(&rule.regex))).build() {
                 Ok(regex) => rules.rules.push((rule, regex)),
-                Err(_) => rules.notes.push(format!("a rule is left out: `{}` is not understood", rule.regex)),
+                Err(_) => {
+                    let what = format!("a rule of `relabel_configs` is not understood: `{}`", rule.regex);
+                    rules.problems.push(what);
+                }
             }
         }
         rules
@@ -179,7 +185,8 @@ mod tests {
         ];
         assert_eq!(after(rules.clone(), &[("a", "foo")]), Some("a=foo".to_owned()));
         let job = job(rules);
-        let notes = Rules::of(&job).notes;
-        assert!(notes.len() == 2 && notes[0].contains("hashmod") && notes[1].contains("`(`"), "{notes:?}");
+        let Rules { notes, problems, .. } = Rules::of(&job);
+        assert!(notes.len() == 1 && notes[0].contains("hashmod"), "{notes:?}");
+        assert!(problems.len() == 1 && problems[0].contains("`(`"), "{problems:?}");
     }
 }

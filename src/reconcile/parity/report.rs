@@ -113,7 +113,7 @@ pub struct LabelDifference {
     pub targets: Vec<String>,
 }
 
-/// One key of a scrape job.
+/// One thing about how targets are asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SettingDifference {
     /// `scheme`, `metrics_path`, …
@@ -122,4 +122,6 @@ pub struct SettingDifference {
     pub today: String,
     /// What it is in the counterpart.
     pub dns: String,
+    /// The targets of which that is so.
+    pub targets: Vec<String>,
 }

@@ -1,25 +1,37 @@
-//! How targets are scraped, beside each other: what DNS cannot say and a job has to.
+//! How targets are scraped, beside each other: what DNS cannot say, and jobs or labels have to.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
+use super::asked::Asked;
 use super::report::SettingDifference;
 use super::side::Side;
 use crate::model::prometheus::Job;
-use crate::model::{Scheme, Scrape};
 
-/// Prometheus' own defaults.
-const INTERVAL: Duration = Duration::from_mins(1);
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Where targets are asked in another way: each with its address, as it is asked today, and as it would be.
+pub(super) fn of_targets<'t>(
+    targets: impl IntoIterator<Item = (&'t str, &'t Asked, &'t Asked)>,
+) -> Vec<SettingDifference> {
+    let mut differences: BTreeMap<_, Vec<String>> = BTreeMap::new();
+    for (address, today, dns) in targets {
+        for (order, ((setting, today), (_, dns))) in today.settings().into_iter().zip(dns.settings()).enumerate() {
+            if today != dns {
+                differences.entry((order, setting, today, dns)).or_default().push(address.to_owned());
+            }
+        }
+    }
+    let told = |((_, setting, today, dns), targets)| SettingDifference { setting, today, dns, targets };
+    differences.into_iter().map(told).collect()
+}
 
-/// Where they differ, and what was not compared.
-pub(super) fn compare(
-    today: &Job,
-    side: &Side,
-    defaults: (Option<Duration>, Option<Duration>),
-) -> (Vec<SettingDifference>, Option<String>) {
-    let (before, after) = (settings(&today.scrape, defaults), settings(&side.job.scrape, defaults));
-    let different = before.into_iter().zip(after).filter(|((_, today), (_, dns))| today != dns);
-    let differences = different.map(|((setting, today), (_, dns))| SettingDifference { setting, today, dns });
+/// Where the jobs differ, whatever their targets say; and what was not compared.
+pub(super) fn of_jobs(today: &Job, side: &Side, targets: &[String]) -> (Option<SettingDifference>, Option<String>) {
+    let (before, after) = (today.scrape.honor_labels, side.job.scrape.honor_labels);
+    let difference = (before != after).then(|| SettingDifference {
+        setting: "honor_labels",
+        today: before.to_string(),
+        dns: after.to_string(),
+        targets: targets.to_vec(),
+    });
     let not_there: Vec<_> =
         today.unread.iter().filter(|key| !side.job.unread.contains(key)).map(String::as_str).collect();
     let note = (!not_there.is_empty()).then(|| {
@@ -29,19 +41,5 @@ pub(super) fn compare(
         };
         format!("it also has {}, which {whom} has not: that is not compared", not_there.join(", "))
     });
-    (differences.collect(), note)
-}
-
-fn settings(scrape: &Scrape, (interval, timeout): (Option<Duration>, Option<Duration>)) -> [(&'static str, String); 6] {
-    let interval = scrape.interval.or(interval).unwrap_or(INTERVAL);
-    let timeout = scrape.timeout.or(timeout).unwrap_or(TIMEOUT).min(interval);
-    let params: Vec<_> = scrape.params.iter().map(|(key, values)| format!("{key}={}", values.join(","))).collect();
-    [
-        ("scheme", scrape.scheme.unwrap_or(Scheme::Http).to_string()),
-        ("metrics_path", scrape.metrics_path.clone().unwrap_or_else(|| "/metrics".to_owned())),
-        ("params", params.join(" ")),
-        ("honor_labels", scrape.honor_labels.to_string()),
-        ("scrape_interval", format!("{interval:?}")),
-        ("scrape_timeout", format!("{timeout:?}")),
-    ]
+    (difference, note)
 }

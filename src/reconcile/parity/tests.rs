@@ -86,8 +86,19 @@ fn rendered(service: &Service, own: Name) -> Job {
 
 /// Compares everything in a configuration, as the daemon does.
 fn compared(text: &str, catalogue: &Catalogue, map: &Map, dns: &Dns<'_>) -> Vec<JobParity> {
+    compared_when(text, (catalogue, map), dns, false)
+}
+
+/// The first of its jobs, asked for by its name.
+fn one_wanted(text: &str, dns: &Dns<'_>) -> JobParity {
+    compared_when(text, (&Catalogue::new(), &Map::new()), dns, true).remove(0)
+}
+
+fn compared_when(text: &str, (catalogue, map): (&Catalogue, &Map), dns: &Dns<'_>, wanted: bool) -> Vec<JobParity> {
     let configuration: Configuration = sources::prometheus::parse("prometheus.yml", text).unwrap();
-    let todays: Vec<_> = configuration.jobs.iter().map(Today::of_job).collect();
+    let defaults = (configuration.interval, configuration.timeout);
+    let today = |job| Today { wanted, ..Today::of_job(job, defaults) };
+    let todays: Vec<_> = configuration.jobs.iter().map(today).collect();
     let jobs = configuration.jobs.iter().filter(|job| !job.dns_sd.is_empty());
     let mut sides: Vec<_> = jobs.cloned().map(Side::of_job).collect();
     for key in services_in_question(&todays, &sides, catalogue, map) {
@@ -104,7 +115,6 @@ fn compared(text: &str, catalogue: &Catalogue, map: &Map, dns: &Dns<'_>) -> Vec<
         }
     }
     let found = [(SERVER.to_owned(), answers)].into();
-    let defaults = (configuration.interval, configuration.timeout);
     compare(&todays, &sides, World { catalogue, map, found: &found, defaults })
 }
 
@@ -326,11 +336,118 @@ scrape_configs:
     assert_eq!(parity.notes, [note]);
     let configuration = sources::prometheus::parse("prometheus.yml", text).unwrap();
     let mut scrape = configuration.jobs[0].scrape.clone();
-    scrape.interval = Some(Duration::from_secs(15));
+    scrape.interval = Some(std::time::Duration::from_secs(15));
     web.scrape = Some(scrape.into());
     let parity = one(text, &catalogue(vec![web]), dns);
     let [found] = &parity.settings[..] else { panic!("{parity:?}") };
     assert_eq!((found.setting, found.today.as_str(), found.dns.as_str()), ("scrape_interval", "30s", "15s"));
+}
+
+#[test]
+fn what_labels_say_of_how_a_target_is_scraped_counts() {
+    let sd = format!("  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    let text = "\
+scrape_configs:
+  - job_name: web
+    params: { module: [a, b] }
+    static_configs:
+      - targets: ['a.internal.local:80']
+        labels: { __metrics_path__: /prometheus, __scrape_interval__: 10s, __scrape_timeout__: 9s, __param_x: y }
+      - targets: ['b.internal.local:80']
+    relabel_configs:
+      - { source_labels: [__address__], regex: 'a.+', target_label: __scheme__, replacement: https }
+";
+    let dns: &Dns<'_> = &[(WEB, &["a.internal.local:80", "b.internal.local:80"])];
+    let parity = one(&(text.to_owned() + &sd), &Catalogue::new(), dns);
+    let told = |found: &SettingDifference| {
+        let SettingDifference { setting, today, dns, targets } = found;
+        format!("{setting}: {today}, {dns}: {}", targets.len())
+    };
+    let told: Vec<_> = parity.settings.iter().map(told).collect();
+    let expected = [
+        "scheme: https, http: 1",
+        "metrics_path: /prometheus, /metrics: 1",
+        "params: module=a,b, : 1",
+        "params: module=a,b x=y, : 1",
+        "scrape_interval: 10s, 1m: 1",
+        "scrape_timeout: 9s, 10s: 1",
+    ];
+    assert_eq!((told, parity.outcome), (expected.map(str::to_owned).to_vec(), Outcome::Different));
+
+    // Labels on one side and keys of the job on the other come to the same.
+    let labels = "scrape_configs:\n  - job_name: web\n    static_configs: [{ targets: ['a.internal.local:80'], \
+        labels: { __metrics_path__: /prometheus, __scrape_interval__: 90s, __param_x: y } }]\n";
+    let mut web = service("web", &[], &["a:80"]);
+    let scrape = crate::model::Scrape {
+        metrics_path: Some("/prometheus".to_owned()),
+        interval: Some(std::time::Duration::from_secs(90)),
+        params: [("x".to_owned(), vec!["y".to_owned()])].into(),
+        ..Default::default()
+    };
+    web.scrape = Some(scrape.into());
+    let parity = one(labels, &catalogue(vec![web.clone()]), &[(WEB, &["a.internal.local:80"])]);
+    assert_eq!((parity.settings, parity.outcome), (vec![], Outcome::Match));
+    // Before anything is published the jobs themselves tell it.
+    web.scrape = None;
+    let parity = one(labels, &catalogue(vec![web]), &[]);
+    assert_eq!(parity.settings.len(), 3, "{parity:?}");
+}
+
+#[test]
+fn one_endpoint_is_scraped_once_for_every_set_of_labels() {
+    let text = "\
+scrape_configs:
+  - job_name: web
+    static_configs:
+      - { targets: ['a.internal.local:80'], labels: { team: a } }
+      - { targets: ['a.internal.local:80'], labels: { team: b } }
+";
+    let dns: &Dns<'_> = &[(WEB, &["a.internal.local:80"])];
+    let sd = format!("  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    let rule = "    relabel_configs: [{ target_label: team, replacement: b }]\n";
+    let parity = one(&(text.to_owned() + &sd + rule), &Catalogue::new(), dns);
+    assert_eq!((parity.outcome, parity.targets, &parity.labels[..]), (Outcome::Different, 2, &[][..]), "{parity:?}");
+    assert_eq!(parity.views[0].missing, ["a.internal.local:80 {team=\"a\"}"]);
+    // The other way round: what DNS has twice.
+    let both = "    dns_sd_configs: [{ names: [_web._tcp.internal.local, _db._tcp.internal.local] }]\n";
+    let rules = "    relabel_configs: [{ source_labels: [__meta_dns_name], target_label: from }]\n";
+    let twice: &Dns<'_> = &[(WEB, &["a.internal.local:80"]), ("_db._tcp.internal.local", &["a.internal.local:80"])];
+    let text = "scrape_configs:\n".to_owned() + &job("web", "'a.internal.local:80'") + "  - job_name: by-dns\n" + both;
+    let parity = one(&(text.clone() + rules), &Catalogue::new(), twice);
+    assert_eq!(parity.views[0].extra.len(), 1, "{parity:?}");
+    assert_eq!(one(&text, &Catalogue::new(), twice).outcome, Outcome::Match, "without such a rule they are one");
+}
+
+#[test]
+fn rules_that_are_not_understood_are_never_a_match() {
+    let text = "scrape_configs:\n".to_owned() + &job("web", "'a.internal.local:80'");
+    let sd = format!("  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    let rule = |regex: &str| {
+        format!("    relabel_configs: [{{ source_labels: [__address__], regex: '{regex}', action: drop }}]\n")
+    };
+    let dns: &Dns<'_> = &[(WEB, &["a.internal.local:80"])];
+    for text in [text.clone() + &sd + &rule("("), text.clone() + &rule("(") + &sd] {
+        let all = compared(&text, &Catalogue::new(), &Map::new(), dns);
+        assert_eq!(all[0].outcome, Outcome::Unknown, "{all:?}");
+        assert!(all.iter().any(|job| job.problems.iter().any(|told| told.contains("`(`"))), "{all:?}");
+    }
+    let quoted = one(&(text + &sd + &rule(r"\Qa.internal\E.*")), &Catalogue::new(), dns);
+    assert_eq!(quoted.outcome, Outcome::Unpaired, "what is dropped is not there: {quoted:?}");
+}
+
+#[test]
+fn a_job_from_dns_alone_is_looked_up_too() {
+    let sd = format!("scrape_configs:\n  - job_name: by-dns\n    dns_sd_configs: [{{ names: [{WEB}] }}]\n");
+    for (targets, outcome, wanted) in [
+        (&["a.internal.local:80"][..], Outcome::FromDns, Outcome::FromDns),
+        (&[], Outcome::FromDns, Outcome::Different),
+        (&["?"], Outcome::Unknown, Outcome::Unknown),
+    ] {
+        let parity = one(&sd, &Catalogue::new(), &[(WEB, targets)]);
+        assert_eq!((parity.outcome, parity.views.len()), (outcome, 1), "{parity:?}");
+        let parity = one_wanted(&sd, &[(WEB, targets)]);
+        assert_eq!(parity.outcome, wanted, "{parity:?}");
+    }
 }
 
 #[test]
@@ -339,7 +456,7 @@ fn every_other_type_of_record_makes_targets_too() {
         + &job("web", "'10.0.0.1:9100'")
         + "  - job_name: by-a\n    dns_sd_configs: [{ names: [nodes.example], type: A, port: 9100 }]\n";
     let configuration = sources::prometheus::parse("prometheus.yml", &text).unwrap();
-    let todays: Vec<_> = configuration.jobs.iter().map(Today::of_job).collect();
+    let todays: Vec<_> = configuration.jobs.iter().map(|job| Today::of_job(job, (None, None))).collect();
     let mut side = Side::of_job(configuration.jobs[1].clone());
     side.servers = vec![SERVER.to_owned()];
     let question = ("nodes.example".to_owned(), RecordType::A);

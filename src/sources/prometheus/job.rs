@@ -74,11 +74,28 @@ fn scheme(yaml: &Yaml, text: &Spanned<String>, problems: &mut Vec<Diagnostic>) -
         .ok()
 }
 
+/// To Prometheus that is no error: it waits for them. But of a configuration that was copied they are somewhere else.
+pub(super) fn without_files(yaml: &Yaml, pattern: &Spanned<String>, directory: &Path) -> Diagnostic {
+    let relative = !Path::new(&pattern.value).is_absolute();
+    let whence = match directory.to_string_lossy() {
+        _ if !relative => String::new(),
+        none if none.is_empty() => " in the current directory".to_owned(),
+        directory => format!(" in {directory}"),
+    };
+    let message = format!("no file matches `{}`{whence}", pattern.value);
+    yaml.about(&pattern.referenced, message).help("names are relative to the file that has them: bring the files along")
+}
+
 /// A file that is broken stops no other.
 fn files(job: &mut Job, yaml: &Yaml, entry: FileSdKeys, directory: Option<&Path>) {
     for pattern in entry.files.unwrap_or_default() {
         let mut found = FileSd { pattern: pattern.value.clone(), files: Vec::new() };
         let paths = directory.map_or(Ok(Vec::new()), |directory| globs::expand(directory, &pattern.value));
+        if let Some(directory) = directory
+            && paths.as_ref().is_ok_and(Vec::is_empty)
+        {
+            job.problems.push(without_files(yaml, &pattern, directory));
+        }
         let paths = paths.unwrap_or_else(|why| {
             job.problems.push(yaml.about(&pattern.referenced, why));
             Vec::new()

@@ -53,6 +53,11 @@ fn assemble(yaml: &Yaml, directory: Option<&Path>) -> Result<Configuration, Diag
     for (pattern, directory) in patterns.iter().zip(directory.into_iter().cycle()) {
         match globs::expand(directory, &pattern.value) {
             Err(why) => configuration.problems.push(yaml.about(&pattern.referenced, why)),
+            // A directory for what may come is empty at first.
+            Ok(files) if files.is_empty() && !globs::has_directory(directory, &pattern.value) => {
+                let problem = job::without_files(yaml, pattern, directory);
+                configuration.problems.push(problem);
+            }
             Ok(files) => files.iter().for_each(|file| add_file(&mut configuration, file)),
         }
     }

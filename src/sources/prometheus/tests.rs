@@ -15,7 +15,9 @@ fn study(file: &str) -> Configuration {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/study").join(file);
     let read = read(&path).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(read.problems, [], "{file}");
-    read.jobs.iter().for_each(|job| assert_eq!(job.problems, [], "{file}"));
+    // Files of targets are where the study has them, which is not here.
+    let wrong = |job: &Job| job.problems.iter().any(|problem| !problem.message.contains("no file matches `/etc/"));
+    read.jobs.iter().for_each(|job| assert!(!wrong(job), "{file}: {job:?}"));
     read
 }
 
@@ -144,6 +146,22 @@ fn files_of_targets_are_relative_and_a_broken_one_stops_no_other() {
 }
 
 #[test]
+fn files_of_targets_that_are_not_there_are_told() {
+    let main = "scrape_config_files: ['later/*.yml']\nscrape_configs:\n  - job_name: web\n    \
+                file_sd_configs: [{ files: ['sd/*.json', /nowhere/srvctl/a.json, ok.json, 'no[t.json'] }]\n";
+    let (directory, path) =
+        tree(&[("prometheus.yml", main), ("ok.json", "[]"), ("sd/other.yml", ""), ("later/readme", "")]);
+    let configuration = read(&path).unwrap();
+    assert_eq!(configuration.problems, [], "a directory for what may come");
+    let told: Vec<_> = configuration.jobs[0].problems.iter().map(|problem| problem.message.clone()).collect();
+    let [relative, absolute, wrong] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(*relative, format!("no file matches `sd/*.json` in {}", directory.path().display()));
+    assert_eq!(absolute, "no file matches `/nowhere/srvctl/a.json`");
+    assert!(wrong.contains("is not a pattern of files"), "{wrong}");
+    assert_eq!(configuration.jobs[0].problems[0].place().unwrap().line, 4);
+}
+
+#[test]
 fn further_files_of_jobs_are_read_relative_to_themselves() {
     let (_directory, path) = tree(&[
         ("prometheus.yml", "scrape_config_files: ['jobs/*.yml', 'none/*.yml']\nscrape_configs:\n  - job_name: web\n"),
@@ -159,8 +177,9 @@ fn further_files_of_jobs_are_read_relative_to_themselves() {
     assert_eq!(names, ["web", "db", "web"]);
     assert_eq!(configuration.jobs[1].groups.iter().flat_map(addresses).collect::<Vec<_>>(), ["db:1"]);
     assert!(configuration.jobs[2].problems[0].to_string().contains("there is a job `web` already"));
-    let [broken] = &configuration.problems[..] else { panic!("{:?}", configuration.problems) };
+    let [broken, absent] = &configuration.problems[..] else { panic!("{:?}", configuration.problems) };
     assert!(broken.to_string().contains("jobs/b.yml:"), "{broken}");
+    assert!(absent.message.contains("no file matches `none/*.yml` in "), "{absent}");
 }
 
 #[test]
