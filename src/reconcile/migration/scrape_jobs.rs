@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::drafts::{Drafts, Outcome};
 use super::remark::{Fate, Remark, Source};
 use super::terms::{Terms, is_local};
-use crate::model::prometheus::{Configuration, Job, Target, TargetGroup};
+use crate::model::prometheus::{Configuration, FileSd, Job, Target, TargetGroup};
 use crate::model::{Diagnostic, Instance, Place, Scrape, ServiceKey};
 
 use target::Own;
@@ -31,9 +31,9 @@ fn at(place: &Place) -> Source {
     Source::line(&place.file, place.line)
 }
 
-fn problem(drafts: &mut Drafts<'_>, subject: &str, problem: &Diagnostic) {
+fn problem(drafts: &mut Drafts<'_>, fate: Fate, subject: &str, problem: &Diagnostic) {
     let source = problem.place().map_or_else(|| Source::file(Arc::clone(&problem.file)), |place| at(&place));
-    let remark = Remark::new(Fate::Refused, &source, subject, problem.message.clone());
+    let remark = Remark::new(fate, &source, subject, problem.message.clone());
     drafts.say(Remark { help: problem.help.clone(), ..remark });
 }
 
@@ -41,7 +41,7 @@ fn problem(drafts: &mut Drafts<'_>, subject: &str, problem: &Diagnostic) {
 pub fn map(terms: &Terms, file: &Source, configuration: &Configuration, jobs: &[String]) -> Outcome {
     let mut drafts = Drafts::new(terms);
     for wrong in &configuration.problems {
-        problem(&mut drafts, "configuration", wrong);
+        problem(&mut drafts, Fate::Refused, "configuration", wrong);
     }
     for wanted in jobs {
         if !configuration.jobs.iter().any(|job| job.name == *wanted) {
@@ -60,7 +60,7 @@ pub fn map(terms: &Terms, file: &Source, configuration: &Configuration, jobs: &[
 
 fn job(drafts: &mut Drafts<'_>, job: &Job, is_chosen: bool) {
     let source = at(&job.place);
-    if !is_whole(drafts, &source, job) {
+    if !is_whole(drafts, job) {
         let message = "gives no service: a part of its targets would take the others out of DNS";
         drafts.say(Remark::new(Fate::Refused, &source, job.name.as_str(), message).help("mend it first"));
         return drafts.withhold(&job.name);
@@ -88,18 +88,22 @@ fn job(drafts: &mut Drafts<'_>, job: &Job, is_chosen: bool) {
 }
 
 /// Whether all of a job could be read; what could not is told.
-fn is_whole(drafts: &mut Drafts<'_>, source: &Source, job: &Job) -> bool {
+fn is_whole(drafts: &mut Drafts<'_>, job: &Job) -> bool {
+    let has_files = job.file_sd.iter().any(|file_sd| !file_sd.files.is_empty());
+    let mut is_whole = true;
     for wrong in &job.problems {
-        problem(drafts, &job.name, wrong);
+        // `*.yml` beside `*.json`, in a directory that is there.
+        let is_void = has_files && job.file_sd.iter().any(|file_sd| matches_nothing(file_sd, wrong));
+        problem(drafts, if is_void { Fate::Guessed } else { Fate::Refused }, &job.name, wrong);
+        is_whole &= is_void;
     }
-    let names_one = |pattern: &str| !pattern.contains(['*', '?', '[']);
-    let missing = job.file_sd.iter().filter(|file_sd| file_sd.files.is_empty() && names_one(&file_sd.pattern));
-    let missing: Vec<_> = missing.map(|file_sd| file_sd.pattern.as_str()).collect();
-    for pattern in &missing {
-        let message = format!("there is no file `{pattern}`");
-        drafts.say(Remark::new(Fate::Refused, source, job.name.as_str(), message));
-    }
-    job.problems.is_empty() && missing.is_empty()
+    is_whole
+}
+
+/// Whether that is what is wrong, of a pattern that any number of files may match.
+fn matches_nothing(FileSd { pattern, files }: &FileSd, wrong: &Diagnostic) -> bool {
+    let said = format!("no file matches `{pattern}`");
+    pattern.contains(['*', '?', '[']) && files.is_empty() && wrong.message.starts_with(&said)
 }
 
 /// What a job says that no service file can: who scrapes the service says it again.

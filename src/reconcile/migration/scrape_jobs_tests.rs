@@ -255,11 +255,28 @@ fn a_job_that_cannot_be_read_whole_gives_no_service() {
         vec![broken, job("b", vec![group(&["vm2.internal.local:80"], &[])])]
     };
     let unreadable = |job: &mut Job| job.problems = vec![Diagnostic::about_file("fs/2.json", "is not JSON")];
-    let missing = |job: &mut Job| {
-        let found = |pattern: &str| crate::model::prometheus::FileSd { pattern: pattern.into(), files: Vec::new() };
-        job.file_sd = vec![found("fs/*.json"), found("fs/3.json")];
+    let found = |pattern: &str, files: &[&str]| FileSd {
+        pattern: pattern.into(),
+        files: files.iter().map(|file| (*file).into()).collect(),
     };
-    for (change, words) in [(&unreadable as &dyn Fn(&mut Job), "a is not JSON"), (&missing, "no file `fs/3.json`")] {
+    let without = |pattern: &str| Diagnostic::about_file("p.yml", format!("no file matches `{pattern}` in ."));
+    let missing = |job: &mut Job| {
+        job.file_sd = vec![found("fs/*.json", &["fs/1.json"]), found("fs/3.json", &[])];
+        job.problems = vec![without("fs/3.json")];
+    };
+    let none = |job: &mut Job| (job.file_sd, job.problems) = (vec![found("*.json", &[])], vec![without("*.json")]);
+    let one_of_two = |job: &mut Job| {
+        job.file_sd = vec![found("fs/*.json", &["fs/1.json"]), found("fs/*.yml", &[])];
+        job.problems = vec![without("fs/*.yml")];
+    };
+    let outcome = mapped(&terms(), jobs(&one_of_two));
+    assert_eq!(outcome.services.len(), 2, "the directory is there, and nothing is missing");
+    assert!(says(&outcome, Fate::Guessed, "a no file matches `fs/*.yml`"));
+    for (change, words) in [
+        (&unreadable as &dyn Fn(&mut Job), "a is not JSON"),
+        (&missing, "a no file matches `fs/3.json`"),
+        (&none, "no file matches `*.json`"),
+    ] {
         let outcome = mapped(&terms(), jobs(change));
         assert_eq!(shown(&outcome), ["b {} [vm2.internal.local:80]"]);
         assert!(says(&outcome, Fate::Refused, words) && says(&outcome, Fate::Refused, "a gives no service"));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use crate::model::prometheus::parse_duration;
 use crate::model::rules::Refusal;
 use crate::model::{Scheme, Scrape};
 
@@ -39,7 +40,7 @@ impl Own {
         let Self { scrape, metadata, guesses } = self;
         let duration = || {
             let wrong = || Refusal::from(format!("`{label}` is `{value}`, which is not a length of time"));
-            seconds(value).ok_or_else(wrong)
+            interval(value).ok_or_else(wrong)
         };
         match label {
             // That of a job is its name, and that of a file without one is taken where the service is named.
@@ -92,17 +93,8 @@ pub(super) fn split(address: &str, scheme: Option<Scheme>) -> Result<(&str, NonZ
     Ok((host, port.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?, None))
 }
 
-/// Prometheus' lengths of time, up to the day that an interval may be: `30s`, `1m30s`. Units from the longest, each once.
-fn seconds(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
-    let (mut milliseconds, mut rest, mut units) = (0u64, text, UNITS.iter());
-    while !rest.is_empty() {
-        let (digits, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let (_, each) = units.find(|(name, _)| *name == unit)?;
-        milliseconds = milliseconds.checked_add(digits.parse::<u64>().ok()?.checked_mul(*each)?)?;
-        rest = after;
-    }
-    (milliseconds > 0 && milliseconds <= 86_400_000).then(|| Duration::from_millis(milliseconds))
+/// As Prometheus has it written, up to the day that an interval may be.
+fn interval(text: &str) -> Option<Duration> {
+    const MOST: Duration = Duration::from_hours(24);
+    parse_duration(text).filter(|length| !length.is_zero() && *length <= MOST)
 }
