@@ -293,15 +293,12 @@ fn files_are_written_whole_and_never_over_others() {
     let srv = "_jenkins-devops._tcp.internal.local. 300 IN SRV 0 0 8080 centos9-vm.internal.local.";
     assert!(named.zone_text().contains(&srv.to_owned()), "{:?}", named.zone_text());
 
-    workspace.write_service("node-exporter.toml", NODE_EXPORTER);
+    let other = "[[service]]\nname = \"node-exporter\"\n[[service.instance]]\nhost = \"a\"\nport = 1\n";
+    workspace.write_service("node-exporter.toml", other);
     workspace.remove_service("jenkins-devops.toml");
     let kept = workspace.expect(1, &["import", "prometheus", static_yml, "--out", out]);
     assert!(kept.stderr.contains("node-exporter.toml is there and says something else"), "{kept:?}");
-    assert_eq!(
-        contents(&directory),
-        [("node-exporter.toml".to_owned(), NODE_EXPORTER.to_owned())],
-        "nothing was written"
-    );
+    assert_eq!(contents(&directory), [("node-exporter.toml".to_owned(), other.to_owned())], "nothing was written");
     workspace.expect(0, &["import", "prometheus", static_yml, "--out", out, "--force"]);
     assert_eq!(contents(&directory), written);
 
@@ -316,6 +313,120 @@ fn files_are_written_whole_and_never_over_others() {
     let elsewhere = workspace.path().join("elsewhere");
     let twice = workspace.expect(1, &["import", "prometheus", static_yml, "--out", elsewhere.to_str().unwrap()]);
     assert!(twice.stderr.contains("is defined twice") && !elsewhere.exists(), "{twice:?}");
+}
+
+/// What `check` accepts, by a person who went on from an import.
+const GROWN: &str = r#"# The on-call team knows more.
+[[service]]
+name = "node"
+ttl = 60
+metadata = { team = "old", owner = "me" }
+browse = {}
+
+[service.health]
+policy = "withdraw"
+min_healthy = "40%"
+
+[[service.check]]
+type = "tcp"
+
+[[service.instance]]
+host = "vm1"
+port = 9100
+priority = 5
+weight = 7
+addresses = ["192.0.2.1"]
+name = "the first"
+
+[[service.instance]]
+host = "vm2"
+port = 9100
+"#;
+
+#[test]
+fn what_a_person_added_stays_when_it_is_imported_again() {
+    let workspace = Workspace::new(&Named::start());
+    let directory = workspace.path().join("services.d");
+    let file = workspace.path().join("prometheus.yml");
+    let (out, file) = (directory.to_str().unwrap(), file.to_str().unwrap());
+    let jobs = |targets: &str| {
+        let group = |job: &str, targets: &str| {
+            format!("  - job_name: {job}\n    static_configs: [{{targets: [{targets}], labels: {{team: new}}}}]\n")
+        };
+        let jobs = [group("node", targets), group("web", "vm1.internal.local:80")];
+        workspace.write_file("prometheus.yml", &format!("scrape_configs:\n{}", jobs.concat()));
+    };
+    let arguments = ["import", "prometheus", file, "--out", out, "--force"];
+    workspace.write_service("node.toml", GROWN);
+    jobs("'vm1.internal.local:9100', 'vm3.internal.local:9100'");
+    let told = workspace.expect(0, &arguments).stderr;
+    for words in [
+        "node: `ttl`, `[service.browse]`, `[[service.check]]`, `metadata.owner`: said in the file",
+        "`priority`, `weight`, `addresses`, `name` of vm1.internal.local:9100: said in the file",
+        "`[service.health]`: said in the file",
+        "vm2.internal.local:9100 is in the file and not in what was imported",
+        "lines of comments in the file, which go when it is written over: 1",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    workspace.expect(0, &["check"]);
+    let written = fs::read_to_string(directory.join("node.toml")).unwrap();
+    let expected = GROWN.split_once('\n').unwrap().1.replace("vm2", "vm3").replace("\"old\"", "\"new\"");
+    let read = |text: &str| text.parse::<toml::Table>().unwrap();
+    assert_eq!(read(&written), read(&expected), "{written}");
+
+    // In another form it says the same, and is left as it is.
+    let ordered = expected.replace("port = 9100", "port = 9_100 # ours");
+    workspace.write_service("node.toml", &ordered);
+    let unchanged = workspace.expect(0, &arguments[..5]);
+    assert!(unchanged.stderr.contains("unchanged") && !unchanged.stderr.contains("wrote"), "{unchanged:?}");
+    assert_eq!(fs::read_to_string(directory.join("node.toml")).unwrap(), ordered);
+
+    let broken = format!("{GROWN}\n[[service]]\nname = \"second\"\n\n[[service.instance\n");
+    workspace.write_service("node.toml", &broken);
+    jobs("'vm1.internal.local:9100'");
+    let refused = workspace.expect(3, &arguments);
+    assert!(refused.stderr.contains("node: the file that is there is broken"), "{refused:?}");
+    assert_eq!(fs::read_to_string(directory.join("node.toml")).unwrap(), broken);
+}
+
+#[test]
+fn a_part_is_never_written_for_the_whole() {
+    let workspace = Workspace::new(&Named::start());
+    let directory = workspace.path().join("services.d");
+    let file = workspace.path().join("prometheus.yml");
+    let (out, file) = (directory.to_str().unwrap(), file.to_str().unwrap());
+    workspace.write_file("targets-1.json", r#"[{"targets": ["vm1.internal.local:1", "vm2.internal.local:1"]}]"#);
+    workspace.write_file("targets-2.json", r#"[{"targets": ["vm3.internal.local:1"]}]"#);
+    let jobs = "scrape_configs:\n  - job_name: node\n    file_sd_configs: [{files: ['targets-*.json']}]\n  - job_name: web\n    \
+                static_configs: [{targets: ['vm1.internal.local:80']}]\n";
+    workspace.write_file("prometheus.yml", jobs);
+    workspace.expect(0, &["import", "prometheus", file, "--out", out]);
+    let written = contents(&directory);
+    workspace.remove_service("web.toml");
+    workspace.write_file("targets-2.json", r#"[{"targets": ["vm3.internal.local:1""#);
+    let refused = workspace.expect(3, &["import", "prometheus", file, "--out", out, "--force"]);
+    assert!(refused.stderr.contains("node: gives no service"), "{refused:?}");
+    assert_eq!(contents(&directory), written);
+}
+
+#[test]
+fn an_address_that_another_file_contradicts_costs_nothing_else() {
+    let workspace = Workspace::new(&Named::start());
+    let other =
+        "[[service]]\nname = \"other\"\n[[service.instance]]\nhost = \"vm1\"\nport = 1\naddresses = [\"192.0.2.9\"]\n";
+    workspace.write_service("other.toml", other);
+    let hostvars = json!({ "vm1": { "ansible_host": "192.0.2.1" }, "vm2": { "ansible_host": "192.0.2.2" } });
+    let listed = json!({ "_meta": { "hostvars": hostvars }, "web": { "hosts": ["vm1", "vm2"] } });
+    workspace.write_file("listed.json", &listed.to_string());
+    let listed = workspace.path().join("listed.json");
+    let arguments = ["import", "ansible-inventory", listed.to_str().unwrap(), "--group", "web=web:80", "--json"];
+    let report: Value = serde_json::from_str(&workspace.expect(3, &arguments).stdout).unwrap();
+    let expected = json!([{ "host": "vm1", "port": 80 }, { "host": "vm2", "port": 80, "addresses": ["192.0.2.2"] }]);
+    assert_eq!(definitions(&report)[0].1["instance"], expected);
+    let refused = report["remarks"].as_array().unwrap().iter().filter(|remark| remark["fate"] == "refused");
+    let refused: Vec<_> = refused.map(|remark| remark["message"].as_str().unwrap()).collect();
+    assert!(matches!(refused[..], [one] if one.starts_with("its addresses were left out: host `vm1")), "{refused:?}");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use crate::cli::registry::ExportedArgs;
 use crate::model::{Name, rules};
-use crate::reconcile::migration::Source;
 use crate::reconcile::migration::inventory::{Port, Rule, metadata_word};
+use crate::reconcile::migration::{Source, Tells};
 
 const EXIT_CODES: &str = "Exit codes of the commands that write service files:
   0  all of it was mapped, with guesses or without
@@ -77,6 +77,11 @@ impl From {
         }
     }
 
+    /// What it says in any case.
+    pub(super) fn tells(&self) -> Tells {
+        Tells { job_name: matches!(self, Self::Prometheus(_)), preference: matches!(self, Self::Zone(_)) }
+    }
+
     /// Whether addresses of hosts become part of the services.
     pub(super) fn addresses(&self) -> bool {
         match self {
@@ -96,6 +101,10 @@ pub struct Writing {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Write over files that are there and say something else
+    ///
+    /// What is in the file and not in what is imported stays: TTL, shards, browsing, checks and health, keys of metadata,
+    /// and of instances that are imported again priority, weight, addresses, name and checks. That is reported as `kept`.
+    /// Instances that are not imported again go, and so do comments.
     #[arg(long, requires = "out")]
     pub force: bool,
     /// Write nothing; exit 3 when files would be written or changed

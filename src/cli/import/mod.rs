@@ -1,6 +1,7 @@
 //! `srvctl import`: what `export` wrote, and service files from the files of other tools.
 
 mod args;
+mod fit;
 mod gather;
 mod pages;
 mod site;
@@ -40,13 +41,7 @@ async fn from_elsewhere(flag: Option<PathBuf>, from: &From) -> Exit {
             return Exit::Failed;
         }
     };
-    let pages = match pages::pages(&site, &mut outcome, writing.out.as_deref()) {
-        Ok(pages) => pages,
-        Err(problem) => {
-            output::diagnostics(&[problem]);
-            return Exit::Failed;
-        }
-    };
+    let pages = pages::pages(&site, &mut outcome, writing.out.as_deref(), from.tells());
     let written = finish(&pages, writing, &outcome);
     if writing.json {
         output::json(&Report::of(&pages, &outcome, written));
@@ -142,7 +137,7 @@ impl<'r> Report<'r> {
 /// The report, on standard error: what needs a person's look comes last.
 fn show(pages: &[Page], outcome: &Outcome, writing: &Writing, written: Written) {
     let mut counts: BTreeMap<Fate, usize> = BTreeMap::new();
-    for fate in [Fate::Mapped, Fate::Left, Fate::Guessed, Fate::Refused] {
+    for fate in [Fate::Mapped, Fate::Kept, Fate::Left, Fate::Guessed, Fate::Refused] {
         let remarks = outcome.remarks.iter().filter(|remark| remark.fate == fate);
         counts.insert(fate, remarks.clone().count());
         for Remark { source, subject, message, help, .. } in remarks {

@@ -1,17 +1,16 @@
 //! The service files of an import: what each says, whether that can be read back, and how it gets to its place.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::{fs, io};
 
 use serde::Serialize;
 
+use super::fit::{self, Others, There, Unfit};
 use super::site::Site;
 use crate::model::{Diagnostic, Service, ServiceKey};
-use crate::reconcile::migration::{Fate, Migrated, Outcome, Remark, Source};
-use crate::sources::{self, FileRead};
-use crate::store;
+use crate::reconcile::migration::{Fate, Migrated, Outcome, Remark, Source, Tells, keep};
+use crate::{sources, store};
 
 /// Whoever runs the daemon reads them, and there is no secret in them.
 const MODE: u32 = 0o644;
@@ -36,44 +35,92 @@ pub(super) struct Page {
     pub(super) file: Option<(PathBuf, State)>,
 }
 
-/// Writes what is to be written, as text: only what `srvctl check` would accept. What is left out is told in the remarks.
-///
-/// # Errors
-/// When a file that is there cannot be read.
-pub(super) fn pages(site: &Site, outcome: &mut Outcome, out: Option<&Path>) -> Result<Vec<Page>, Diagnostic> {
-    let Outcome { services, remarks, .. } = outcome;
-    let mut pages = Vec::new();
+/// Writes what is to be written, as text: only what `srvctl check` would accept. What a person added to a file that is there
+/// stays in it, as far as it says what `tells` does not. What is left out is told in the remarks.
+pub(super) fn pages(site: &Site, outcome: &mut Outcome, out: Option<&Path>, tells: Tells) -> Vec<Page> {
     let mut taken = BTreeSet::new();
     let mut path = |service: &Service| Some(out?.join(file_name(&service.key, &site.zones, &mut taken)));
-    let paths: Vec<_> = services.iter().map(|migrated| path(&migrated.service)).collect();
+    let paths: Vec<_> = outcome.services.iter().map(|migrated| path(&migrated.service)).collect();
     let mut others = Others::of(site, &paths);
-    for (Migrated { service, from }, path) in services.iter().zip(paths) {
-        let comments = comments(service, from, remarks);
-        let file = path.as_deref().unwrap_or(Path::new("-"));
-        let text = sources::write(service, &comments, file, &site.zones);
-        let fits = readable(site, service, file, &text);
-        let fits = fits.and_then(|()| lost(site, service, path.as_deref())).and_then(|()| others.accept(service));
-        if let Err((message, help)) = fits {
-            let source = Source::line(&service.place.file, service.place.line);
-            let remark = Remark::new(Fate::Refused, &source, service.key.name.as_str(), message).of(&service.key);
-            remarks.retain(|remark| remark.fate != Fate::Mapped || remark.service.as_ref() != Some(&service.key));
-            remarks.push(Remark { help, ..remark });
-            continue;
+    let guesses = guesses(&outcome.remarks);
+    let (mut pages, mut refused) = (Vec::new(), BTreeSet::new());
+    for (migrated, path) in outcome.services.iter_mut().zip(paths) {
+        let mut comments: Vec<_> = migrated.from.iter().map(|from| format!("From {from}")).collect();
+        comments.extend(guesses.get(&migrated.service.key).into_iter().flatten().cloned());
+        let mut remarks = Vec::new();
+        match page(site, &mut others, migrated, (path, &comments, tells), &mut remarks) {
+            Ok(page) => pages.push(page),
+            Err((message, help)) => {
+                let service = &migrated.service;
+                let source = Source::line(&service.place.file, service.place.line);
+                let remark = Remark::new(Fate::Refused, &source, service.key.name.as_str(), message).of(&service.key);
+                remarks = vec![Remark { help, ..remark }];
+                refused.insert(service.key.clone());
+            }
         }
-        let file = path.map(|path| state(&path, &text).map(|state| (path, state))).transpose()?;
-        pages.push(Page { key: service.key.clone(), text, file });
+        outcome.remarks.append(&mut remarks);
     }
-    services.retain(|migrated| pages.iter().any(|page| page.key == migrated.service.key));
-    Ok(pages)
+    outcome.refuse(&refused);
+    pages
 }
 
-/// Where it came from, and what was guessed about it.
-fn comments(service: &Service, from: &[String], remarks: &[Remark]) -> Vec<String> {
-    let origins = from.iter().map(|from| format!("From {from}"));
-    let is_guess = |remark: &&Remark| remark.fate == Fate::Guessed && remark.service.as_ref() == Some(&service.key);
-    let guesses = remarks.iter().filter(is_guess);
-    let guesses = guesses.map(|remark| format!("Guessed: {}: {}", remark.subject, remark.message));
-    origins.chain(guesses).collect()
+/// One of them, where it can be. The service becomes what the page says.
+fn page(
+    site: &Site,
+    others: &mut Others,
+    Migrated { service, .. }: &mut Migrated,
+    (path, comments, tells): (Option<PathBuf>, &[String], Tells),
+    remarks: &mut Vec<Remark>,
+) -> Result<Page, Unfit> {
+    let there = path.as_deref().map(|path| fit::there(site, &service.key, path)).transpose()?.flatten();
+    if let Some(before) = there.as_ref().and_then(|there| there.service.as_ref()) {
+        remarks.append(&mut keep(service, before, tells));
+    }
+    for (instance, (why, help)) in others.settle(service) {
+        let source = Source::line(&instance.place.file, instance.place.line);
+        let subject = format!("{}:{}", instance.host.without_final_dot(), instance.port);
+        let message = format!("its addresses were left out: {why}");
+        remarks.push(Remark { help, ..Remark::new(Fate::Refused, &source, subject, message).of(&service.key) });
+    }
+    let file = path.as_deref().unwrap_or(Path::new("-"));
+    let text = sources::write(service, comments, file, &site.zones);
+    readable(site, service, file, &text)?;
+    others.accept(service)?;
+    let file = path.map(|path| {
+        let state = match &there {
+            None => State::New,
+            Some(there) if there.text == text => State::Unchanged,
+            // Whatever it looks like: somebody may have put it into order.
+            Some(There { service: Some(before), .. }) if before.is_the_same(service) => State::Unchanged,
+            Some(_) => State::Changed,
+        };
+        (path, state)
+    });
+    if let (Some((path, State::Changed)), Some(there)) = (&file, &there) {
+        remarks.extend(comments_lost(path, &there.text, service));
+    }
+    Ok(Page { key: service.key.clone(), text, file })
+}
+
+/// Comments that somebody wrote: they are not read, and so cannot be kept.
+fn comments_lost(path: &Path, text: &str, service: &Service) -> Option<Remark> {
+    let ours = |line: &str| line.starts_with("# From ") || line.starts_with("# Guessed: ");
+    let lines = text.lines().filter(|line| line.trim_start().starts_with('#') && !ours(line)).count();
+    let source = Source::file(path.to_string_lossy());
+    let message = format!("lines of comments in the file, which go when it is written over: {lines}");
+    (lines > 0).then(|| Remark::new(Fate::Left, &source, service.key.name.as_str(), message).of(&service.key))
+}
+
+/// What was guessed about each service.
+fn guesses(remarks: &[Remark]) -> BTreeMap<ServiceKey, Vec<String>> {
+    let mut guesses: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for remark in remarks.iter().filter(|remark| remark.fate == Fate::Guessed) {
+        if let Some(key) = &remark.service {
+            let guess = format!("Guessed: {}: {}", remark.subject, remark.message);
+            guesses.entry(key.clone()).or_default().push(guess);
+        }
+    }
+    guesses
 }
 
 /// `jenkins.toml`; with protocol and zone where that could mean another one.
@@ -89,8 +136,6 @@ fn file_name(key: &ServiceKey, zones: &[crate::model::Name], taken: &mut BTreeSe
     name + ".toml"
 }
 
-type Unfit = (String, Option<String>);
-
 /// Whether our own reader takes the text for that service.
 fn readable(site: &Site, service: &Service, file: &Path, text: &str) -> Result<(), Unfit> {
     match sources::parse(&file.to_string_lossy().into(), &text.into(), &site.zones).as_deref() {
@@ -101,56 +146,6 @@ fn readable(site: &Site, service: &Service, file: &Path, text: &str) -> Result<(
             let why = first.map_or_else(String::new, |problem| problem.message.clone());
             Err((format!("no service file can say that: {why}"), first.and_then(|problem| problem.help.clone())))
         }
-    }
-}
-
-/// Whether nothing else goes when the file is written over.
-fn lost(site: &Site, service: &Service, path: Option<&Path>) -> Result<(), Unfit> {
-    let Some((path, text)) = path.and_then(|path| Some((path, fs::read_to_string(path).ok()?))) else { return Ok(()) };
-    let there = sources::parse(&path.to_string_lossy().into(), &text.into(), &site.zones).unwrap_or_default();
-    match there.iter().find(|other| other.key != service.key) {
-        None => Ok(()),
-        Some(other) => {
-            let why = format!("{} has {} in it too, which would be lost", path.display(), other.key);
-            Err((why, Some("move that into a file of its own, or write into another directory with --out".to_owned())))
-        }
-    }
-}
-
-/// The service files that stay as they are, and what was accepted so far.
-struct Others<'s> {
-    known: Vec<&'s FileRead>,
-    accepted: Vec<FileRead>,
-}
-
-impl<'s> Others<'s> {
-    fn of(site: &'s Site, replaced: &[Option<PathBuf>]) -> Self {
-        let replaced: BTreeSet<_> = replaced.iter().flatten().filter_map(|path| path.canonicalize().ok()).collect();
-        let stays = |path: &Path| path.canonicalize().is_ok_and(|path| !replaced.contains(&path));
-        let known: Vec<_> = site.known.files.iter().filter(|(path, _)| stays(path)).map(|(_, file)| file).collect();
-        // What is wrong already is for `srvctl check` to say.
-        let sound = sources::catalogue(known.iter().copied()).is_ok();
-        Self { known: if sound { known } else { Vec::new() }, accepted: Vec::new() }
-    }
-
-    /// Takes a service that contradicts none of them.
-    fn accept(&mut self, service: &Service) -> Result<(), Unfit> {
-        self.accepted.push(FileRead::of(vec![Arc::new(service.clone())]));
-        let all = self.known.iter().copied().chain(&self.accepted);
-        sources::catalogue(all).map(drop).map_err(|problems| {
-            self.accepted.pop();
-            let why = problems.first().map_or_else(String::new, |problem| problem.message.clone());
-            (why, problems.first().and_then(|problem| problem.help.clone()))
-        })
-    }
-}
-
-fn state(path: &Path, text: &str) -> Result<State, Diagnostic> {
-    match fs::read(path) {
-        Ok(there) if there == text.as_bytes() => Ok(State::Unchanged),
-        Ok(_) => Ok(State::Changed),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(State::New),
-        Err(error) => Err(Diagnostic::about_file(path.to_string_lossy(), format!("cannot be read: {error}"))),
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::remark::{Fate, Remark, Source};
 use super::terms::{Located, Terms};
 use crate::model::rules::{self, Refusal};
-use crate::model::{Checks, Instance, Name, Scrape, Service, ServiceKey, Shards};
+use crate::model::{Checks, Instance, Name, Scrape, Service, ServiceKey, Shards, shard_of};
 
 /// What an import came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +19,26 @@ pub struct Outcome {
     pub remarks: Vec<Remark>,
     /// Names that exist in the zone already and are nobody's: `srvctl adopt` takes them over.
     pub adopt: Vec<Name>,
+}
+
+impl Outcome {
+    /// Takes back services that cannot be written. Of the names to adopt only those stay that belong to what is left.
+    pub fn refuse(&mut self, refused: &BTreeSet<ServiceKey>) {
+        let Self { services, remarks, adopt } = self;
+        services.retain(|migrated| !refused.contains(&migrated.service.key));
+        let of_refused = |remark: &Remark| remark.service.as_ref().is_some_and(|key| refused.contains(key));
+        remarks.retain(|remark| remark.fate != Fate::Mapped || !of_refused(remark));
+        let keys: BTreeSet<_> = services.iter().map(|migrated| &migrated.service.key).collect();
+        let instances = services.iter().flat_map(|migrated| &migrated.service.instances);
+        let addressed = instances.filter(|instance| !instance.addresses.is_empty());
+        let hosts: BTreeSet<_> = addressed.map(|instance| &instance.host).collect();
+        let zones: BTreeSet<_> = keys.iter().map(|key| &key.zone).collect();
+        let is_service = |name: &Name| {
+            let own = zones.iter().find_map(|zone| shard_of(name, zone)).map_or_else(|| name.clone(), |(own, _)| own);
+            ServiceKey::of_owner_name(&own).is_some_and(|key| keys.contains(&key))
+        };
+        adopt.retain(|name| hosts.contains(name) || is_service(name));
+    }
 }
 
 /// A service that came from elsewhere.
@@ -34,6 +54,8 @@ pub struct Migrated {
 pub(super) struct Drafts<'t> {
     terms: &'t Terms,
     services: BTreeMap<ServiceKey, Draft>,
+    /// Those that are known in part only.
+    withheld: BTreeSet<ServiceKey>,
     remarks: Vec<Remark>,
 }
 
@@ -52,7 +74,7 @@ struct Draft {
 
 impl<'t> Drafts<'t> {
     pub(super) fn new(terms: &'t Terms) -> Self {
-        Self { terms, services: BTreeMap::new(), remarks: Vec::new() }
+        Self { terms, services: BTreeMap::new(), withheld: BTreeSet::new(), remarks: Vec::new() }
     }
 
     pub(super) fn terms(&self) -> &'t Terms {
@@ -100,6 +122,11 @@ impl<'t> Drafts<'t> {
         if !draft.from.contains(&from) {
             draft.from.push(from);
         }
+    }
+
+    /// Makes no service of that name, whatever else is found for it: a part of it cannot be read.
+    pub(super) fn withhold(&mut self, called: &str) {
+        self.withheld.extend(self.terms.service(called).map(|(key, _)| key));
     }
 
     /// The host of an instance; a remark when there is none. That it was said without a domain is one too.
@@ -218,7 +245,10 @@ impl<'t> Drafts<'t> {
     pub(super) fn finish(mut self) -> Outcome {
         let mut services = Vec::new();
         for (key, draft) in std::mem::take(&mut self.services) {
-            if !draft.instances.is_empty() {
+            if self.withheld.contains(&key) {
+                let message = "is known in part only, and a part of it would take the rest out of DNS: not written";
+                self.say(Remark::new(Fate::Refused, &draft.source, key.name.as_str(), message).of(&key));
+            } else if !draft.instances.is_empty() {
                 services.push(self.settle(key, draft));
             }
         }

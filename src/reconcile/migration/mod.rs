@@ -7,11 +7,13 @@
 pub mod consul;
 mod drafts;
 pub mod inventory;
+mod kept;
 pub mod records;
 mod remark;
 pub mod scrape_jobs;
 mod terms;
 
 pub use drafts::{Migrated, Outcome};
+pub use kept::{Tells, keep};
 pub use remark::{Fate, Remark, Source};
 pub use terms::Terms;

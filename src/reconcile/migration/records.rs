@@ -67,7 +67,10 @@ pub fn map(terms: &Terms, listing: &Listing) -> Outcome {
         migration.drafts.say(Remark::new(Fate::Left, &Source::file(Arc::clone(&source.file)), "other types", message));
     }
     let Migration { drafts, adopt, .. } = migration;
-    Outcome { adopt: adopt.into_iter().collect(), ..drafts.finish() }
+    let mut outcome = Outcome { adopt: adopt.into_iter().collect(), ..drafts.finish() };
+    // Names of which nothing could be taken are nobody's to adopt.
+    outcome.refuse(&BTreeSet::new());
+    outcome
 }
 
 struct Migration<'l> {

@@ -90,3 +90,25 @@ fn shards_are_joined() {
     assert_eq!((node.service.instances.len(), node.service.shards), (3, Shards::Auto));
     assert_eq!(outcome.adopt.len(), 2);
 }
+
+#[test]
+fn names_of_which_nothing_was_taken_are_not_to_be_adopted() {
+    let records = [
+        ("_a._tcp", 300, srv("vm1", 1)),
+        ("_b._tcp", 300, srv(".", 0)),
+        ("_c._tcp", 300, srv("vm2", 1)),
+        ("_d._tcp", 300, srv("vm1", 1)),
+        ("_d._tcp.shard-1", 300, srv("vm1", 2)),
+        ("vm1", 300, Rdata::a([192, 0, 2, 1].into())),
+        ("vm2", 300, Rdata::a([192, 0, 2, 2].into())),
+    ];
+    let mut outcome = mapped(&Terms { addresses: true, ..terms() }, &records);
+    let names = |names: &[&str]| names.iter().map(|text| name(text)).collect::<BTreeSet<_>>();
+    let adopt = |outcome: &Outcome| outcome.adopt.iter().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(adopt(&outcome), names(&["_a._tcp", "_c._tcp", "_d._tcp", "_d._tcp.shard-1", "vm1", "vm2"]));
+    let refused = outcome.services.iter().map(|migrated| migrated.service.key.clone());
+    let refused = refused.filter(|key| key.name != "a").collect();
+    outcome.refuse(&refused);
+    assert_eq!(adopt(&outcome), names(&["_a._tcp", "vm1"]));
+    assert!(!outcome.remarks.iter().any(|remark| remark.fate == Fate::Mapped && remark.subject == "c"));
+}

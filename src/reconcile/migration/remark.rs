@@ -16,6 +16,8 @@ pub enum Fate {
     Mapped,
     /// It is in a service, and what it means there was guessed: a person should look at it.
     Guessed,
+    /// It is in the file that is there and not in what was read, and stays in the service.
+    Kept,
     /// It is in no service and belongs in none.
     Left,
     /// It is in no service, and a person has to decide.
@@ -28,6 +30,7 @@ impl Fate {
         match self {
             Self::Mapped => "mapped",
             Self::Guessed => "guessed",
+            Self::Kept => "kept",
             Self::Left => "left",
             Self::Refused => "refused",
         }

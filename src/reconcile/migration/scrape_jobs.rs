@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::drafts::{Drafts, Outcome};
 use super::remark::{Fate, Remark, Source};
 use super::terms::{Terms, is_local};
-use crate::model::prometheus::{Configuration, Job, Target, TargetGroup};
+use crate::model::prometheus::{Configuration, FileSd, Job, Target, TargetGroup};
 use crate::model::{Diagnostic, Instance, Place, Scrape, ServiceKey};
 
 use target::Own;
@@ -31,9 +31,9 @@ fn at(place: &Place) -> Source {
     Source::line(&place.file, place.line)
 }
 
-fn problem(drafts: &mut Drafts<'_>, subject: &str, problem: &Diagnostic) {
+fn problem(drafts: &mut Drafts<'_>, fate: Fate, subject: &str, problem: &Diagnostic) {
     let source = problem.place().map_or_else(|| Source::file(Arc::clone(&problem.file)), |place| at(&place));
-    let remark = Remark::new(Fate::Refused, &source, subject, problem.message.clone());
+    let remark = Remark::new(fate, &source, subject, problem.message.clone());
     drafts.say(Remark { help: problem.help.clone(), ..remark });
 }
 
@@ -41,7 +41,7 @@ fn problem(drafts: &mut Drafts<'_>, subject: &str, problem: &Diagnostic) {
 pub fn map(terms: &Terms, file: &Source, configuration: &Configuration, jobs: &[String]) -> Outcome {
     let mut drafts = Drafts::new(terms);
     for wrong in &configuration.problems {
-        problem(&mut drafts, "configuration", wrong);
+        problem(&mut drafts, Fate::Refused, "configuration", wrong);
     }
     for wanted in jobs {
         if !configuration.jobs.iter().any(|job| job.name == *wanted) {
@@ -60,8 +60,10 @@ pub fn map(terms: &Terms, file: &Source, configuration: &Configuration, jobs: &[
 
 fn job(drafts: &mut Drafts<'_>, job: &Job, is_chosen: bool) {
     let source = at(&job.place);
-    for wrong in &job.problems {
-        problem(drafts, &job.name, wrong);
+    if !is_whole(drafts, job) {
+        let message = "gives no service: a part of its targets would take the others out of DNS";
+        drafts.say(Remark::new(Fate::Refused, &source, job.name.as_str(), message).help("mend it first"));
+        return drafts.withhold(&job.name);
     }
     for (how, why, help) in elsewhere(job) {
         let fate = if is_chosen && job.groups.is_empty() { Fate::Refused } else { Fate::Left };
@@ -80,10 +82,28 @@ fn job(drafts: &mut Drafts<'_>, job: &Job, is_chosen: bool) {
     let scrape = fitting(drafts, (&key, &source), job);
     drafts.open(&key, &source, format!("{source}, job `{}`", job.name));
     unite(drafts, (&key, &source), &job.name, &scrape);
-    let set = job.relabel.iter().filter_map(relabelling::constant).map(|(name, value)| (name, value.to_owned()));
-    let set = drafts.metadata(&source, &job.name, &key, set.collect::<Vec<_>>());
-    drafts.describe(&key, set);
-    offer_all(drafts, &key, job.groups.iter().collect(), &scrape);
+    let set = relabelling::constants(&job.relabel).into_iter().map(|(name, value)| (name, value.to_owned()));
+    let set = drafts.metadata(&source, &job.name, &key, set);
+    offer_all(drafts, &key, job.groups.iter().collect(), (&scrape, &set));
+}
+
+/// Whether all of a job could be read; what could not is told.
+fn is_whole(drafts: &mut Drafts<'_>, job: &Job) -> bool {
+    let has_files = job.file_sd.iter().any(|file_sd| !file_sd.files.is_empty());
+    let mut is_whole = true;
+    for wrong in &job.problems {
+        // `*.yml` beside `*.json`, in a directory that is there.
+        let is_void = has_files && job.file_sd.iter().any(|file_sd| matches_nothing(file_sd, wrong));
+        problem(drafts, if is_void { Fate::Guessed } else { Fate::Refused }, &job.name, wrong);
+        is_whole &= is_void;
+    }
+    is_whole
+}
+
+/// Whether that is what is wrong, of a pattern that any number of files may match.
+fn matches_nothing(FileSd { pattern, files }: &FileSd, wrong: &Diagnostic) -> bool {
+    let said = format!("no file matches `{pattern}`");
+    pattern.contains(['*', '?', '[']) && files.is_empty() && wrong.message.starts_with(&said)
 }
 
 /// What a job says that no service file can: who scrapes the service says it again.
@@ -92,7 +112,7 @@ fn left_in_prometheus(drafts: &mut Drafts<'_>, (key, source): (&ServiceKey, &Sou
         let remark = Remark::new(fate, source, job.name.as_str(), message).of(key);
         drafts.say(Remark { help: help.map(str::to_owned), ..remark });
     };
-    for (name, value) in job.relabel.iter().filter_map(relabelling::constant) {
+    for (name, value) in relabelling::constants(&job.relabel) {
         say(Fate::Guessed, format!("`relabel_configs` sets `{name}` to `{value}`: became metadata"), None);
     }
     if job.relabel.iter().any(relabelling::drops_targets) {
@@ -194,7 +214,7 @@ pub fn map_groups(terms: &Terms, groups: &[TargetGroup], sorting: &Sorting) -> O
     for (key, groups) in services {
         let job_name = jobs.remove(&key).filter(|job| !job.is_empty() && *job != key.name);
         let scrape = Scrape { job_name, ..Scrape::default() };
-        offer_all(&mut drafts, &key, groups, &scrape);
+        offer_all(&mut drafts, &key, groups, (&scrape, &BTreeMap::new()));
     }
     drafts.finish()
 }
@@ -210,17 +230,27 @@ struct Wanted<'g> {
     target: &'g Target,
 }
 
-/// All targets of a service. Scraped in one way: as most of them say.
-fn offer_all(drafts: &mut Drafts<'_>, key: &ServiceKey, groups: Vec<&TargetGroup>, scrape: &Scrape) {
+/// All targets of a service. Scraped in one way: as most of them say. `set` is what relabelling sets whatever they say.
+fn offer_all(
+    drafts: &mut Drafts<'_>,
+    key: &ServiceKey,
+    groups: Vec<&TargetGroup>,
+    (scrape, set): (&Scrape, &BTreeMap<String, String>),
+) {
     let mut ways: Vec<(Scrape, Vec<Wanted<'_>>)> = Vec::new();
     for group in groups {
         let own = match Own::of(&group.labels, scrape) {
-            Ok(own) => own,
+            Ok(own) => own.overridden(set),
             Err(refusal) => {
                 drafts.say(Remark::refused(&at(&group.place), "labels", refusal).of(key));
                 continue;
             }
         };
+        if own.metadata.contains_key("instance") {
+            let message = "became metadata: targets from DNS have their host and port in that label";
+            let help = "series get another `instance`, unless the job that looks the service up relabels it";
+            drafts.say(Remark::new(Fate::Guessed, &at(&group.place), "instance", message).of(key).help(help));
+        }
         for (label, became) in &own.guesses {
             let message = format!("label `{label}`, which only relabelling sees, became the metadata `{became}`");
             drafts.say(Remark::new(Fate::Guessed, &at(&group.place), label.as_str(), message).of(key));

@@ -226,3 +226,84 @@ fn relabelling_is_taken_as_far_as_it_is_the_same_for_all() {
         assert!(says(&outcome, fate, words), "{words}: {outcome:#?}");
     }
 }
+
+#[test]
+fn what_relabelling_sets_wins_over_labels() {
+    let mut web = job("web", vec![group(&["vm1.internal.local:80"], &[("env", "qa"), ("__meta_team", "x")])]);
+    let set = |label: &str, value: &str| Relabel {
+        target_label: label.into(),
+        replacement: value.into(),
+        ..Relabel::default()
+    };
+    web.relabel = vec![set("env", "test"), set("env", "prod"), set("team", "devops")];
+    let mut other = job("other", vec![group(&["vm2.internal.local:80"], &[("env", "qa")])]);
+    let outcome = mapped(&terms(), vec![web.clone(), other.clone()]);
+    let alone = "web {\"env\": \"prod\", \"team\": \"devops\"} [vm1.internal.local:80]";
+    assert_eq!(shown(&outcome), ["other {\"env\": \"qa\"} [vm2.internal.local:80]", alone]);
+    assert!(!says(&outcome, Fate::Guessed, "__meta_team"), "{outcome:#?}");
+    other.relabel = Vec::new();
+    let terms = Terms { names: [("other".into(), "web".into())].into(), ..terms() };
+    let outcome = mapped(&terms, vec![web, other]);
+    let both = "web {} [vm1.internal.local:80 env=prod team=devops, vm2.internal.local:80 env=qa]";
+    assert_eq!(shown(&outcome), [both], "each job relabels its own targets");
+}
+
+#[test]
+fn a_job_that_cannot_be_read_whole_gives_no_service() {
+    let jobs = |change: &dyn Fn(&mut Job)| {
+        let mut broken = job("a", vec![group(&["vm1.internal.local:80"], &[])]);
+        change(&mut broken);
+        vec![broken, job("b", vec![group(&["vm2.internal.local:80"], &[])])]
+    };
+    let unreadable = |job: &mut Job| job.problems = vec![Diagnostic::about_file("fs/2.json", "is not JSON")];
+    let found = |pattern: &str, files: &[&str]| FileSd {
+        pattern: pattern.into(),
+        files: files.iter().map(|file| (*file).into()).collect(),
+    };
+    let without = |pattern: &str| Diagnostic::about_file("p.yml", format!("no file matches `{pattern}` in ."));
+    let missing = |job: &mut Job| {
+        job.file_sd = vec![found("fs/*.json", &["fs/1.json"]), found("fs/3.json", &[])];
+        job.problems = vec![without("fs/3.json")];
+    };
+    let none = |job: &mut Job| (job.file_sd, job.problems) = (vec![found("*.json", &[])], vec![without("*.json")]);
+    let one_of_two = |job: &mut Job| {
+        job.file_sd = vec![found("fs/*.json", &["fs/1.json"]), found("fs/*.yml", &[])];
+        job.problems = vec![without("fs/*.yml")];
+    };
+    let outcome = mapped(&terms(), jobs(&one_of_two));
+    assert_eq!(outcome.services.len(), 2, "the directory is there, and nothing is missing");
+    assert!(says(&outcome, Fate::Guessed, "a no file matches `fs/*.yml`"));
+    for (change, words) in [
+        (&unreadable as &dyn Fn(&mut Job), "a is not JSON"),
+        (&missing, "a no file matches `fs/3.json`"),
+        (&none, "no file matches `*.json`"),
+    ] {
+        let outcome = mapped(&terms(), jobs(change));
+        assert_eq!(shown(&outcome), ["b {} [vm2.internal.local:80]"]);
+        assert!(says(&outcome, Fate::Refused, words) && says(&outcome, Fate::Refused, "a gives no service"));
+        let terms = Terms { names: [("b".into(), "a".into())].into(), ..terms() };
+        let outcome = mapped(&terms, jobs(change));
+        assert!(
+            outcome.services.is_empty() && says(&outcome, Fate::Refused, "a is known in part only"),
+            "{outcome:#?}"
+        );
+    }
+}
+
+#[test]
+fn ports_are_digits_and_lengths_of_time_as_prometheus_has_them() {
+    let outcome = mapped(&terms(), vec![job("web", vec![group(&["vm1.internal.local:+80"], &[("instance", "web1")])])]);
+    assert!(outcome.services.is_empty() && says(&outcome, Fate::Refused, "`+80`"), "{outcome:#?}");
+    assert!(says(&outcome, Fate::Guessed, "instance became metadata"));
+    let interval = |text: &str| {
+        let labels = [("__scrape_interval__".to_owned(), text.to_owned())].into();
+        Own::of(&labels, &Scrape::default()).ok().map(|own| own.scrape.interval.unwrap().as_millis())
+    };
+    assert_eq!(
+        (interval("1m30s"), interval("15s500ms"), interval("1d")),
+        (Some(90_000), Some(15_500), Some(86_400_000))
+    );
+    for wrong in ["30s1m", "1s1s", "30", "", "0s", "1w", "1d1ms", " 1s"] {
+        assert_eq!(interval(wrong), None, "{wrong}");
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::time::Duration;
 
+use crate::model::prometheus::parse_duration;
 use crate::model::rules::Refusal;
 use crate::model::{Scheme, Scrape};
 
@@ -28,11 +29,18 @@ impl Own {
         Ok(own)
     }
 
+    /// With labels that relabelling sets: they win.
+    pub(super) fn overridden(mut self, set: &BTreeMap<String, String>) -> Self {
+        self.guesses.retain(|(_, became)| !set.contains_key(became));
+        self.metadata.extend(set.clone());
+        self
+    }
+
     fn take(&mut self, label: &str, value: &str, labels: &BTreeMap<String, String>) -> Result<(), Refusal> {
         let Self { scrape, metadata, guesses } = self;
         let duration = || {
             let wrong = || Refusal::from(format!("`{label}` is `{value}`, which is not a length of time"));
-            seconds(value).ok_or_else(wrong)
+            interval(value).ok_or_else(wrong)
         };
         match label {
             // That of a job is its name, and that of a file without one is taken where the service is named.
@@ -81,18 +89,12 @@ pub(super) fn split(address: &str, scheme: Option<Scheme>) -> Result<(&str, NonZ
         return Ok((address, port, Some(format!("says no port: {port}, as Prometheus takes it"))));
     };
     let wrong = || Refusal::from(format!("`{digits}` in `{address}` is no port from 1 to 65535"));
-    Ok((host, digits.parse().map_err(|_| wrong())?, None))
+    let port = Some(digits).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    Ok((host, port.and_then(|digits| digits.parse().ok()).ok_or_else(wrong)?, None))
 }
 
-/// Prometheus' lengths of time, as far as intervals are written so: `30s`, `1m30s`.
-fn seconds(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let (mut milliseconds, mut rest) = (0u64, text);
-    while !rest.is_empty() {
-        let (digits, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit())?);
-        let (unit, each) = UNITS.iter().find(|(unit, _)| after.starts_with(unit))?;
-        milliseconds = milliseconds.checked_add(digits.parse::<u64>().ok()?.checked_mul(*each)?)?;
-        rest = &after[unit.len()..];
-    }
-    (milliseconds > 0 && milliseconds <= 86_400_000).then(|| Duration::from_millis(milliseconds))
+/// As Prometheus has it written, up to the day that an interval may be.
+fn interval(text: &str) -> Option<Duration> {
+    const MOST: Duration = Duration::from_hours(24);
+    parse_duration(text).filter(|length| !length.is_zero() && *length <= MOST)
 }
