@@ -528,7 +528,7 @@ fn a_lost_database_takes_nobody_from_the_list_whom_dns_has_lost_too() {
         let lines = named.zone_text();
         let names: BTreeSet<_> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
         let ours = names.into_iter().filter(|name| name.contains("_web") || name.contains("_srvctl"));
-        let deletes = ours.map(|name| format!("\nupdate delete {name}")).collect::<String>();
+        let deletes = ours.map(|name| format!("\nupdate delete {name}")).collect::<Vec<_>>().concat();
         named.nsupdate(&format!("zone internal.local{deletes}"));
     };
     forget();

@@ -220,6 +220,8 @@ fn filters_that_dns_does_not_have() {
     let everything = Selection::default();
     let seen: Vec<_> = listing.selected(&everything, |key| key.name == "db").map(|target| &*target.address).collect();
     assert_eq!(seen, ["a.internal.local:3"]);
+    assert!(listing.hides(&everything, |_| false) && !listing.hides(&everything, |key| key.name == "db"));
+    assert!(!Listing::default().hides(&everything, |_| false), "there is nothing to hide");
 }
 
 #[test]
