@@ -1,6 +1,9 @@
 //! `srvctl compare`: static targets beside DNS, with a real Prometheus that has both.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -324,4 +327,43 @@ fn relabelling_comes_to_what_prometheus_makes_of_it() {
         labels.sort_by_key(|(labels, _)| labels.to_string());
     }
     assert_eq!(found, expected);
+}
+
+/// Answers like a Prometheus with one target, whose configuration page answers with this status.
+fn prometheus_without_configuration(status: &'static str) -> String {
+    const TARGETS: &str = r#"{"data": {"activeTargets": [{"scrapePool": "web", "scrapeUrl": "http://x:1/metrics",
+        "discoveredLabels": {"__address__": "x:1"}, "labels": {"job": "web", "instance": "x:1"}}]}}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = BufReader::new(connection.unwrap());
+            let head: Vec<_> =
+                connection.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+            let (status, body) = if head[0].contains("/targets") { ("200 OK", TARGETS) } else { (status, "a page") };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+            connection.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    url
+}
+
+#[test]
+fn a_configuration_that_is_not_told_is_unknown_unless_there_is_no_such_page() {
+    for (status, code, problem) in [
+        ("404 Not Found", 3, None),
+        ("500 Internal Server Error", 1, Some("it answered 500")),
+        ("403 Forbidden", 1, Some("it answered 403")),
+        ("200 OK", 1, Some("gave no usable answer at /api/v1/status/config")),
+    ] {
+        let url = prometheus_without_configuration(status);
+        let output = crate::support::bare(&["compare", "--prometheus-url", &url, "--json"]);
+        assert_eq!(output.code, code, "{status}: {output:?}");
+        let report: Value = serde_json::from_str(&output.stdout).unwrap();
+        let problems = strings(&report["problems"]);
+        assert_eq!(outcomes(&report), ["unpaired"], "{status}: {output:?}");
+        assert_eq!(problems.len(), usize::from(problem.is_some()), "{status}: {output:?}");
+        assert!(problem.is_none_or(|problem| problems[0].contains(problem)), "{status}: {output:?}");
+    }
 }

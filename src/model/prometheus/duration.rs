@@ -36,7 +36,7 @@ pub fn format_duration(duration: Duration) -> String {
     for (unit, each) in UNITS {
         let is_only_whole = matches!(unit, "y" | "w");
         if rest >= each && (!is_only_whole || rest.is_multiple_of(each)) {
-            text += &format!("{}{unit}", rest / each);
+            text.extend([(rest / each).to_string().as_str(), unit]);
             rest %= each;
         }
     }

@@ -98,7 +98,7 @@ impl Asked {
             let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
             let path = before.split_once('/').map_or("", |(_, path)| path);
             let pairs = query.split('&').filter(|pair| !pair.is_empty());
-            self.scheme = scheme.to_owned();
+            scheme.clone_into(&mut self.scheme);
             self.path = from_slash(&decoded(path));
             self.params = BTreeMap::new();
             for pair in pairs {

@@ -12,7 +12,7 @@ pub type Labels = BTreeMap<String, String>;
 
 /// The rules of a job, ready to be applied.
 pub(super) struct Rules<'j> {
-    rules: Vec<(&'j Relabel, Regex)>,
+    compiled: Vec<(&'j Relabel, Regex)>,
     /// What is not followed, in words.
     pub(super) notes: Vec<String>,
     /// Rules that are not understood: what becomes of targets is not known then.
@@ -23,7 +23,7 @@ impl<'j> Rules<'j> {
     /// Of a hash nothing is known here, nor of what is made of it: it shares targets out between several Prometheus, and
     /// which of them this one has is no question of discovery.
     pub(super) fn of(job: &'j Job) -> Self {
-        let mut rules = Self { rules: Vec::new(), notes: Vec::new(), problems: Vec::new() };
+        let mut rules = Self { compiled: Vec::new(), notes: Vec::new(), problems: Vec::new() };
         let mut hashed: BTreeSet<&str> = BTreeSet::new();
         for rule in &job.relabel {
             let is_hashed = rule.source_labels.iter().any(|label| hashed.contains(label.as_str()));
@@ -36,7 +36,7 @@ impl<'j> Rules<'j> {
                 continue;
             }
             match RegexBuilder::new(&format!("^(?s:{})$", re2::translated(&rule.regex))).build() {
-                Ok(regex) => rules.rules.push((rule, regex)),
+                Ok(regex) => rules.compiled.push((rule, regex)),
                 Err(_) => {
                     let what = format!("a rule of `relabel_configs` is not understood: `{}`", rule.regex);
                     rules.problems.push(what);
@@ -48,7 +48,7 @@ impl<'j> Rules<'j> {
 
     /// What becomes of a target; nothing of one that is dropped.
     pub(super) fn apply(&self, mut labels: Labels) -> Option<Labels> {
-        for (rule, regex) in &self.rules {
+        for (rule, regex) in &self.compiled {
             labels = apply(rule, regex, labels)?;
         }
         Some(labels)

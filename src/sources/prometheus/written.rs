@@ -16,8 +16,8 @@ impl<'de> Deserialize<'de> for Written {
 
 struct Any;
 
-fn scalar<E>(value: impl Display) -> Result<Written, E> {
-    Ok(Written(value.to_string()))
+fn scalar(value: impl Display) -> Written {
+    Written(value.to_string())
 }
 
 impl<'de> Visitor<'de> for Any {
@@ -28,45 +28,45 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Written, E> {
-        scalar(value)
+        Ok(scalar(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Written, E> {
-        scalar(value)
+        Ok(scalar(value))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Written, E> {
-        scalar(value)
+        Ok(scalar(value))
     }
 
     fn visit_i128<E>(self, value: i128) -> Result<Written, E> {
-        scalar(value)
+        Ok(scalar(value))
     }
 
     fn visit_u128<E>(self, value: u128) -> Result<Written, E> {
-        scalar(value)
+        Ok(scalar(value))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Written, E> {
-        scalar(value)
+        Ok(scalar(value))
     }
 
     /// In quotes and escaped, unless a word could be no other value: `"30s"` and `30s` are the same.
     fn visit_str<E>(self, value: &str) -> Result<Written, E> {
         let is_word = value.chars().all(|letter| letter.is_alphanumeric() || "_-./".contains(letter));
-        if is_word && !value.is_empty() { scalar(value) } else { scalar(format_args!("{value:?}")) }
+        Ok(if is_word && !value.is_empty() { scalar(value) } else { scalar(format_args!("{value:?}")) })
     }
 
     fn visit_bytes<E>(self, value: &[u8]) -> Result<Written, E> {
-        scalar(format_args!("{value:?}"))
+        Ok(scalar(format_args!("{value:?}")))
     }
 
     fn visit_none<E>(self) -> Result<Written, E> {
-        scalar("null")
+        Ok(scalar("null"))
     }
 
     fn visit_unit<E>(self) -> Result<Written, E> {
-        scalar("null")
+        Ok(scalar("null"))
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Written, D::Error> {
@@ -82,7 +82,7 @@ impl<'de> Visitor<'de> for Any {
         while let Some(Written(value)) = list.next_element()? {
             all.push(value);
         }
-        scalar(format_args!("[{}]", all.join(", ")))
+        Ok(scalar(format_args!("[{}]", all.join(", "))))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written, A::Error> {
@@ -91,6 +91,6 @@ impl<'de> Visitor<'de> for Any {
             all.push(format!("{key}: {value}"));
         }
         all.sort_unstable();
-        scalar(format_args!("{{{}}}", all.join(", ")))
+        Ok(scalar(format_args!("{{{}}}", all.join(", "))))
     }
 }
