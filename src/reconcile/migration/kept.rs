@@ -47,7 +47,8 @@ pub fn keep(service: &mut Service, there: &Service, tells: Tells) -> Vec<Remark>
 /// What the service itself keeps.
 fn of_service(service: &mut Service, there: &Service, tells: Tells, said: &BTreeSet<String>) -> Vec<String> {
     // In full, so that what a service says more one day cannot be forgotten here.
-    let Service { key: _, ttl, metadata, scrape, shards, browse, instances: _, checks, health: _, place: _ } = there;
+    let Service { key: _, ttl, metadata, agreed: _, scrape, shards, browse, instances: _, checks, health: _, place: _ } =
+        there;
     let mut kept = Vec::new();
     let mut note = |is_kept: bool, what: &str| kept.extend(is_kept.then(|| what.to_owned()));
     note(fill(&mut service.ttl, ttl), "ttl");
