@@ -60,8 +60,8 @@ impl Connection {
         Ok(Self { server: server.clone(), stream, over_tls, patience, heard: false, received: 0 })
     }
 
-    /// Sends one message. `doing` says what for, in the words of an error.
-    pub(super) async fn send(&mut self, message: &[u8], doing: &'static str) -> Result<(), DnsError> {
+    /// Sends one message. `doing` says what for, in the words of an error; `got` what it leaves open.
+    pub(super) async fn send(&mut self, message: &[u8], doing: &'static str, got: &str) -> Result<(), DnsError> {
         let length = u16::try_from(message.len()).expect("messages are cut to fit 65535 bytes");
         let mut framed = Vec::with_capacity(2 + message.len());
         framed.extend_from_slice(&length.to_be_bytes());
@@ -72,7 +72,7 @@ impl Connection {
             stream.flush().await // TLS keeps what the socket did not take
         });
         let sent = sent.await;
-        self.settle(sent, doing, "")
+        self.settle(sent, doing, got)
     }
 
     /// Receives the next message. `got` says how far things came before, for the error.
@@ -121,7 +121,7 @@ impl Connection {
             // In TLS 1.3 a server refuses the client only after the client's handshake is over.
             Ok(Err(source)) => match TlsProblem::of(&source) {
                 Some(problem) => Err(DnsError::Tls { server, problem }),
-                None => Err(DnsError::Broken { server, doing, source }),
+                None => Err(DnsError::Broken { server, doing, got: got.to_owned(), source }),
             },
             Err(_) => Err(DnsError::Timeout { server, doing, limit: self.patience }),
         }

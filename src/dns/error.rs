@@ -38,12 +38,14 @@ pub enum DnsError {
         problem: TlsProblem,
     },
     /// The connection broke.
-    #[error("the connection to {server} broke while {doing}: {source}")]
+    #[error("the connection to {server} broke while {doing}: {source}{got}")]
     Broken {
         /// Which server.
         server: Server,
         /// What was going on.
         doing: &'static str,
+        /// How far it came, or what that leaves open, with a leading separator; may be empty.
+        got: String,
         /// Why.
         source: io::Error,
     },

@@ -130,7 +130,7 @@ impl Primary {
         let id = rand::random();
         let mut query = wire::query(id, &self.zone, RecordType::SOA, false, None);
         let mut verifier = self.transfers.sign(&mut query);
-        connection.send(&query, POLLING).await?;
+        connection.send(&query, POLLING, "").await?;
         let answer = connection.receive(POLLING, "").await?;
         let answer = self.verified(&mut verifier, &answer, POLLING)?;
         let answer = Message::parse(&answer).map_err(|source| self.unreadable(POLLING, source))?;

@@ -81,7 +81,7 @@ impl Primary {
         let mut connection = self.connect().await?;
         let mut query = wire::query(rand::random(), &question.name, question.record_type, false, None);
         let mut verifier = signer.sign(&mut query);
-        connection.send(&query, ASKING).await?;
+        connection.send(&query, ASKING, "").await?;
         let answer = connection.receive(ASKING, "").await?;
         let verified = self.verified(&mut verifier, &answer, ASKING);
         Ok((answer, verified))

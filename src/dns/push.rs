@@ -15,6 +15,8 @@ use crate::protocol::update::{self, NameUpdate};
 use crate::protocol::wire::{Reader, WireError};
 
 const UPDATING: &str = "updating the zone";
+/// What a connection that ends leaves open: several messages are under way at once.
+const UNCERTAIN: &str = "; the update may or may not have been made";
 /// So many names refused alone and not one accepted: perhaps it is not about the names.
 const DOUBTFUL: usize = 16;
 /// What Knot DNS says in place of REFUSED, to a key that it knows, when no `acl` allows it one of the records.
@@ -172,7 +174,7 @@ impl Session {
         }
         let mut message = update::encode(id, self.primary().zone(), &updates);
         let verifier = self.primary().updates.sign(&mut message);
-        connection.send(&message, UPDATING).await?;
+        connection.send(&message, UPDATING, UNCERTAIN).await?;
         Ok(UnderWay { id, verifier, updates, sent: Instant::now() })
     }
 
@@ -182,7 +184,7 @@ impl Session {
         connection: &mut Connection,
         under_way: &mut VecDeque<UnderWay>,
     ) -> Result<(Rcode, Vec<NameUpdate>), DnsError> {
-        let answer = connection.receive(UPDATING, "; the update may or may not have been made").await?;
+        let answer = connection.receive(UPDATING, UNCERTAIN).await?;
         let unreadable = |source| self.primary().unreadable(UPDATING, source);
         let id = Reader::new(&answer).header().map_err(unreadable)?.id;
         let at =

@@ -55,7 +55,7 @@ impl Session {
         let id = rand::random();
         let mut query = wire::query(id, self.primary.zone(), RecordType::AXFR, false, None);
         let mut verifier = self.primary.transfers.sign(&mut query);
-        connection.send(&query, TRANSFERRING).await?;
+        connection.send(&query, TRANSFERRING, "").await?;
         let before = connection.received();
         let mut transfer = Transfer::new(id, self.primary.zone().clone());
         loop {
@@ -78,7 +78,7 @@ impl Session {
         let id = rand::random();
         let mut query = ixfr_query(id, self.primary.zone(), held);
         let mut verifier = self.primary.transfers.sign(&mut query);
-        connection.send(&query, TRANSFERRING).await?;
+        connection.send(&query, TRANSFERRING, "").await?;
         let before = connection.received();
         let mut bytes = 0;
         let mut refresh = Refresh::new(id, self.primary.zone().clone(), held);
