@@ -38,8 +38,9 @@ const TICK: Duration = Duration::from_millis(250);
 const SAVE: Duration = Duration::from_secs(30);
 /// How long a change may wait for the disk before it is published all the same.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What is shown costs at most one part in so many of the time: of ten thousand instances a second's age is good enough.
-const SHARE: u32 = 100;
+/// What is shown costs at most one part in so many of the time: of ten thousand instances a few seconds' age
+/// is good enough, and of a hundred it is milliseconds.
+const SHARE: u32 = 400;
 
 /// The ports of the health task.
 pub(super) struct HealthTask {
