@@ -30,8 +30,6 @@ use summary::Summaries;
 
 /// So many results are taken in at once at most.
 const BATCH: usize = 512;
-/// How long the first of them waits for others: a thousand results a second are fifty wake-ups then.
-const GATHER: Duration = Duration::from_millis(20);
 /// How often it is seen what time alone changes: damping and leases that end, and who waits for others to be seen.
 const TICK: Duration = Duration::from_millis(250);
 /// How often everything that changed a little is written down.
@@ -97,14 +95,14 @@ impl HealthTask {
         };
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut batch = Batch::default();
         loop {
+            let mut results = Vec::new();
             let mut news = tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => break,
                 changed = self.wishes.changed() => self.check_others(&changed, &mut work),
                 said = self.board.news() => self.hear(said, &mut work),
-                () = batch.gather(&mut self.observed) => self.observe(batch.take(), &mut work),
+                _ = self.observed.recv_many(&mut results, BATCH) => self.observe(results, &mut work),
                 _ = tick.tick() => self.pass_time(),
             };
             news.extend(self.triage.take_news());
@@ -279,35 +277,6 @@ impl HealthTask {
             (true, false) => tracing::warn!("most of what is checked fails at once"),
             (false, _) => tracing::info!("most of what is checked is well again"),
         }
-    }
-}
-
-/// Results that are taken in together.
-#[derive(Default)]
-struct Batch {
-    results: Vec<Observed>,
-    /// When they are, once there are any.
-    due: Option<Instant>,
-}
-
-impl Batch {
-    /// Returns when there are results that have waited for others. What has come is kept when this is dropped before.
-    async fn gather(&mut self, observed: &mut mpsc::Receiver<Observed>) {
-        if self.results.is_empty() {
-            observed.recv_many(&mut self.results, BATCH).await;
-        }
-        let due = *self.due.get_or_insert_with(|| Instant::now() + GATHER);
-        tokio::time::sleep_until(due).await;
-        while self.results.len() < BATCH
-            && let Ok(more) = observed.try_recv()
-        {
-            self.results.push(more);
-        }
-    }
-
-    fn take(&mut self) -> Vec<Observed> {
-        self.due = None;
-        std::mem::take(&mut self.results)
     }
 }
 
