@@ -46,8 +46,6 @@ pub(super) struct Wishes {
 #[derive(Clone, Copy)]
 pub(super) struct Told<'a> {
     pub(super) view: View<'a>,
-    /// What the service files say of it.
-    pub(super) files: &'a Catalogue,
     /// Why it is not known what is registered.
     pub(super) unreadable: Option<&'a str>,
     /// What may have gone missing, zone by zone, in the configuration's order.
@@ -232,13 +230,14 @@ impl Wishes {
     /// zones' tasks: what the status says of them is about what is seen here.
     pub(super) fn look<T>(&self, look: impl FnOnce(Told<'_>) -> T) -> Option<T> {
         let state = self.lock();
-        let (missing, files) = (state.missing.as_deref()?, state.files.as_deref()?);
+        let missing = state.missing.as_deref()?;
+        state.files.as_ref()?;
         let unreadable = match &state.registrations {
             Registrations::Unreadable(why) => Some(why.as_str()),
             _ => None,
         };
         let (mut look, mut seen) = (Some(look), None);
-        state.view(&mut |view| seen = look.take().map(|look| look(Told { view, files, unreadable, missing })));
+        state.view(&mut |view| seen = look.take().map(|look| look(Told { view, unreadable, missing })));
         seen
     }
 

@@ -141,8 +141,7 @@ impl Service {
     /// (section 6.7), the others by key.
     pub fn instance_text(&self, instance: &Instance) -> Vec<String> {
         let mut pairs: BTreeMap<String, (&str, &str)> = BTreeMap::new();
-        let said = self.metadata.iter().filter(|(key, _)| !self.agreed.contains(*key));
-        for (key, value) in said.chain(&instance.metadata) {
+        for (key, value) in self.said_metadata().chain(&instance.metadata) {
             pairs.insert(key.to_ascii_lowercase(), (key, value));
         }
         // What a person wrote stays.

@@ -262,7 +262,15 @@ impl Service {
     /// instance.
     fn is_described_alike(&self, other: &Self) -> bool {
         let same = |(one, another): (&Instance, &Instance)| one.metadata == another.metadata;
-        self.scrape == other.scrape && self.instances.iter().zip(&other.instances).all(same)
+        self.scrape == other.scrape
+            && self.agreed == other.agreed
+            && self.instances.iter().zip(&other.instances).all(same)
+    }
+
+    /// What its file says of it, or what was set for it: not what its registrations happen to have in common, which is not
+    /// true of the instances in the file.
+    pub fn said_metadata(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.metadata.iter().filter(|(key, _)| !self.agreed.contains(*key))
     }
 
     /// Whether the other publishes the same, is checked in the same way and described alike.

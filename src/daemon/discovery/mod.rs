@@ -189,13 +189,13 @@ impl ListTask {
 
     /// Takes in what changed, under the lock of those who tell it: whether the list is another.
     fn compare(&self, told: Told<'_>, work: &mut Work) -> bool {
-        let Told { view, files, unreadable, missing } = told;
+        let Told { view, unreadable, missing } = told;
         let noted = self.stale.take();
         let mut keys = noted.services;
         if noted.all {
             keys.extend(view.in_force.keys().chain(work.roster.services()).cloned());
         }
-        let (maintenance, none) = (self.board.maintenance(), BTreeMap::new());
+        let maintenance = self.board.maintenance();
         let mut has_changed = false;
         for key in keys {
             let service = view.in_force.get(&key);
@@ -207,15 +207,7 @@ impl ListTask {
             }
             work.unsure.remove(&key);
             let registered = view.registry.service(&key);
-            let settings = registered.and_then(|registered| registered.settings.as_ref());
-            let set = || settings.map(|configured| &configured.settings.metadata);
-            let metadata = files.get(&key).map(|file| &file.metadata).or_else(set);
-            let circumstances = Circumstances {
-                metadata: metadata.unwrap_or(&none),
-                registered,
-                health: health.as_deref(),
-                maintenance: &maintenance,
-            };
+            let circumstances = Circumstances { registered, health: health.as_deref(), maintenance: &maintenance };
             let mut targets = service.map(|service| discovery::described(service, circumstances)).unwrap_or_default();
             if health.as_deref().is_some_and(|health| health.isolated) {
                 work.roster.doubt_failures(&key, &mut targets);

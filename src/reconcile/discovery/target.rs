@@ -41,9 +41,6 @@ impl Target {
 /// What is known of a service besides what it is.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
-    /// What its file says of it, or what was set for it: not what its registrations happen to have in common, which DNS has
-    /// as well, and which is not true of the instances in the file.
-    pub metadata: &'a BTreeMap<String, String>,
     /// What is registered of it.
     pub registered: Option<&'a Registered>,
     /// How it is; none when nothing of it is checked.
@@ -71,7 +68,8 @@ pub fn described(service: &Service, circumstances: Circumstances<'_>) -> Vec<Tar
         if is_maintained || circumstances.maintenance.contains_key(&host) {
             put(&mut labels, label::MAINTENANCE, "true");
         }
-        labels.extend(metadata(circumstances.metadata, &instance.metadata));
+        // Over what is said of the service.
+        labels.extend(metadata(instance.metadata.iter()));
         Target { address: format!("{}:{}", instance.host.without_final_dot(), instance.port), labels }
     };
     instances.into_iter().map(target).collect()
@@ -93,6 +91,7 @@ fn common_labels(service: &Service, own_name: &str) -> Labels {
     if let Some(scrape) = scrape {
         scrape_labels(&mut labels, scrape);
     }
+    labels.extend(metadata(service.said_metadata()));
     labels
 }
 
@@ -149,18 +148,16 @@ fn health_labels(labels: &mut Labels, health: Option<&InstanceHealth>, is_checke
     put(labels, label::PUBLICATION, publication.as_str());
 }
 
-/// What is said of the instance before what is said of the service. Where two keys come to the same label, one that is so
-/// spelt is meant, else the first in alphabetical order.
-fn metadata(service: &BTreeMap<String, String>, instance: &BTreeMap<String, String>) -> Labels {
+/// Where two keys come to the same label, one that is so spelt is meant, else the first in alphabetical order.
+fn metadata<'m>(pairs: impl Iterator<Item = (&'m String, &'m String)>) -> Labels {
+    let pairs: BTreeMap<_, _> = pairs.collect();
     let mut labels = Labels::new();
-    for pairs in [service, instance] {
-        let mut spelt_otherwise = BTreeSet::new();
-        for (key, value) in pairs {
-            let name = label::of_metadata(key);
-            let is_so_spelt = label::safe_name(key) == *key;
-            if is_so_spelt || spelt_otherwise.insert(name.clone()) && !pairs.contains_key(&label::safe_name(key)) {
-                labels.insert(Cow::Owned(name), value.as_str().into());
-            }
+    let mut spelt_otherwise = BTreeSet::new();
+    for (key, value) in &pairs {
+        let name = label::of_metadata(key);
+        let is_so_spelt = label::safe_name(key) == **key;
+        if is_so_spelt || spelt_otherwise.insert(name.clone()) && !pairs.contains_key(&label::safe_name(key)) {
+            labels.insert(Cow::Owned(name), value.as_str().into());
         }
     }
     labels

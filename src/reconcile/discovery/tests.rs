@@ -37,12 +37,12 @@ fn service(name: &str, instances: Vec<Instance>) -> Service {
     Service { instances, ..Service::new(key(name), place()) }
 }
 
-fn unremarkable<'a>(service: &'a Service, maintenance: &'a BTreeMap<Maintained, Maintenance>) -> Circumstances<'a> {
-    Circumstances { metadata: &service.metadata, registered: None, health: None, maintenance }
+fn unremarkable(maintenance: &BTreeMap<Maintained, Maintenance>) -> Circumstances<'_> {
+    Circumstances { registered: None, health: None, maintenance }
 }
 
 fn plain(service: &Service) -> Vec<Target> {
-    described(service, unremarkable(service, &BTreeMap::new()))
+    described(service, unremarkable(&BTreeMap::new()))
 }
 
 fn one(service: &Service) -> Target {
@@ -145,7 +145,7 @@ fn who_is_worked_on_says_so() {
     let work = Maintenance { until: 1, why: String::new(), by: String::new() };
     let labelled = |whom: Maintained| {
         let maintenance = [(whom, work.clone())].into();
-        let targets = described(&service, unremarkable(&service, &maintenance));
+        let targets = described(&service, unremarkable(&maintenance));
         let is_labelled = |target: &Target| target.label("__meta_srvctl_maintenance") == Some("true");
         targets.iter().map(is_labelled).collect::<Vec<_>>()
     };
@@ -402,7 +402,7 @@ fn health_is_told_where_something_is_checked() {
     .unwrap();
     let mut web = service("web", vec![instance("A", 1), instance("b", 1), instance("c", 1)]);
     let told = |web: &Service, health: Option<&HealthStatus>| {
-        let targets = described(web, Circumstances { health, ..unremarkable(web, &BTreeMap::new()) });
+        let targets = described(web, Circumstances { health, ..unremarkable(&BTreeMap::new()) });
         let label = |target: &Target, name: &str| target.label(&format!("__meta_srvctl_{name}")).unwrap().to_owned();
         targets.iter().map(|target| label(target, "health") + " " + &label(target, "publication")).collect::<Vec<_>>()
     };
