@@ -153,16 +153,7 @@ async fn sides(
 
 /// The job that `srvctl render prometheus` writes for a service, read back.
 fn rendered(service: &Service, names: Vec<Name>) -> Result<Job, String> {
-    let request = render::Request {
-        consumer: render::Consumer::Prometheus,
-        via: render::Via::Dns,
-        refresh: None,
-        remote_write: None,
-        forward_to: None,
-        job_suffix: None,
-        fragment: false,
-        command: String::new(),
-    };
+    let request = render::Request::plain(render::Consumer::Prometheus, render::Via::Dns);
     let scraped = render::Scraped { service, names, ttl: 0 };
     let text = render::render(&[scraped], &request).text;
     let mut configuration = sources::prometheus::parse("rendered", &text).map_err(|problem| told(&problem))?;

@@ -69,16 +69,7 @@ fn records(question: &Question, targets: &[&str]) -> Verdict {
 type Dns<'d> = [(&'d str, &'d [&'d str])];
 
 fn rendered(service: &Service, own: Name) -> Job {
-    let request = render::Request {
-        consumer: render::Consumer::Prometheus,
-        via: render::Via::Dns,
-        refresh: None,
-        remote_write: None,
-        forward_to: None,
-        job_suffix: None,
-        fragment: false,
-        command: String::new(),
-    };
+    let request = render::Request::plain(render::Consumer::Prometheus, render::Via::Dns);
     let scraped = render::Scraped { service, names: vec![own], ttl: 300 };
     let text = render::render(&[scraped], &request).text;
     sources::prometheus::parse("rendered", &text).unwrap().jobs.remove(0)

@@ -164,6 +164,22 @@ pub struct Request {
     pub command: String,
 }
 
+impl Request {
+    /// A whole document, of which nothing else is said.
+    pub fn plain(consumer: Consumer, via: Via) -> Self {
+        Self {
+            consumer,
+            via,
+            refresh: None,
+            remote_write: None,
+            forward_to: None,
+            job_suffix: None,
+            fragment: false,
+            command: String::new(),
+        }
+    }
+}
+
 /// A document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {

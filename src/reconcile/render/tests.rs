@@ -32,17 +32,7 @@ fn scraped(service: &Service) -> Scraped<'_> {
 
 fn request(consumer: Consumer) -> Request {
     let via = if consumer.knows_srv() { Via::Dns } else { Via::Http { url: "http://dns1:5303".to_owned() } };
-    let command = "srvctl render".to_owned();
-    Request {
-        consumer,
-        via,
-        refresh: None,
-        remote_write: None,
-        forward_to: None,
-        job_suffix: None,
-        fragment: false,
-        command,
-    }
+    Request { command: "srvctl render".to_owned(), ..Request::plain(consumer, via) }
 }
 
 fn rendered(consumer: Consumer, services: &[Service]) -> Document {
