@@ -7,4 +7,5 @@ pub mod rcode;
 pub mod transfer;
 pub mod tsig;
 pub mod update;
+pub mod uri;
 pub mod wire;

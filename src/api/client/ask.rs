@@ -8,6 +8,8 @@ use hyper::body::Bytes;
 use hyper::{Method, Request, header};
 use serde::Serialize;
 
+use crate::protocol::uri::percent_encoded;
+
 /// How long a daemon may take to say how it stands.
 pub(super) const STATUS_LIMIT: Duration = Duration::from_secs(10);
 /// How long it may take for anything else. It gives up itself a little earlier, and says so.
@@ -30,7 +32,7 @@ impl Ask {
         let mut target = String::new();
         for segment in segments {
             target.push('/');
-            encode(segment, &mut target);
+            let _ = write!(target, "{}", percent_encoded(segment));
         }
         Self { method, target, has_query: false, condition: None, body: None, limit: LIMIT }
     }
@@ -66,9 +68,8 @@ impl Ask {
         if let Some(value) = value {
             self.target.push(if self.has_query { '&' } else { '?' });
             self.has_query = true;
-            encode(key, &mut self.target);
-            self.target.push('=');
-            encode(&value.to_string(), &mut self.target);
+            let value = value.to_string();
+            let _ = write!(self.target, "{}={}", percent_encoded(key), percent_encoded(&value));
         }
         self
     }
@@ -117,17 +118,6 @@ impl Ask {
             request = request.header(name, value);
         }
         request.body(Full::new(self.body.clone().unwrap_or_default()))
-    }
-}
-
-/// Everything but the unreserved characters of RFC 3986 section 2.3.
-fn encode(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            into.push(byte.into());
-        } else {
-            let _ = write!(into, "%{byte:02X}");
-        }
     }
 }
 

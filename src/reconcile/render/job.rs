@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::labels::{self, Labels, Rule};
 use super::{Consumer, Request, Scraped, Via};
 use crate::model::{Scrape, Service, ServiceKey};
+use crate::protocol::uri::percent_encoded;
 
 /// Prometheus hands on what discovery finds every five seconds at most.
 const SHORTEST_REFRESH: u64 = 5;
@@ -120,8 +121,8 @@ fn discovery(scraped: &Scraped<'_>, request: &Request) -> Discovery {
 
 /// Where srvctl's discovery lists those of a service whom DNS has too: what is withdrawn from there is not scraped here.
 fn sd_url(base: &str, key: &ServiceKey) -> String {
-    let (base, name) = (base.trim_end_matches('/'), super::url_encoded(&key.to_string()));
-    format!("{base}/sd/prometheus?service={name}&published=true")
+    let (base, name) = (base.trim_end_matches('/'), key.to_string());
+    format!("{base}/sd/prometheus?service={}&published=true", percent_encoded(&name))
 }
 
 /// How often to ask for records with this TTL, in seconds.

@@ -17,7 +17,6 @@ mod vmagent;
 mod yaml;
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -220,19 +219,6 @@ pub fn duration(length: Duration) -> String {
     let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
     let (each, unit) = units.into_iter().find(|(each, _)| milliseconds.is_multiple_of(*each)).unwrap_or((1, "ms"));
     format!("{}{unit}", milliseconds / each)
-}
-
-/// Text as a part of the query of a URL.
-fn url_encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

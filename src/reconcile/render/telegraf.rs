@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::job::{Discovery, Job};
 use super::labels::{self, Rule};
-use super::{Request, duration, header, quote, url_encoded, yaml};
+use super::{Request, duration, header, quote, yaml};
 use crate::model::{Scheme, Scrape};
+use crate::protocol::uri::percent_encoded;
 
 /// Labels of discovery that become no tags; metadata does, see [`restore`].
 const EXCLUDED: &str = r#"["__[!m]*", "__meta_url", "__meta_srvctl_[!m]*"]"#;
@@ -112,7 +113,8 @@ fn urls(job: &Job) -> Vec<String> {
     let scheme = scrape.scheme.unwrap_or(Scheme::Http);
     let path = scrape.metrics_path.as_deref().unwrap_or("/metrics");
     let pairs = scrape.params.iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
-    let query: Vec<_> = pairs.map(|(key, value)| format!("{}={}", url_encoded(key), url_encoded(value))).collect();
+    let query: Vec<_> =
+        pairs.map(|(key, value)| format!("{}={}", percent_encoded(key), percent_encoded(value))).collect();
     let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
     job.addresses.iter().map(|address| format!("{scheme}://{address}{path}{query}")).collect()
 }
