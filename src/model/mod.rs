@@ -22,6 +22,7 @@ mod service;
 mod sets;
 mod status;
 mod table;
+pub mod time_units;
 mod verification;
 mod zone;
 

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::model::time_units::read_units;
+
 /// Units from the longest, with their milliseconds.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
@@ -12,18 +14,7 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 /// When it is written otherwise, zero, or too long to count in milliseconds.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("`{text}` is not a length of time: write it as `30s`, `10m`, `1h30m` or `500ms`");
-    let mut milliseconds = 0u64;
-    let mut units = UNITS.iter();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (digits, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?);
-        let (unit, after) = after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
-        // Walking the units once keeps them in order and each at most once.
-        let (_, each) = units.find(|(name, _)| *name == unit).ok_or_else(wrong)?;
-        let count: u64 = digits.parse().map_err(|_| wrong())?;
-        milliseconds = count.checked_mul(*each).and_then(|ms| milliseconds.checked_add(ms)).ok_or_else(wrong)?;
-        rest = after;
-    }
+    let milliseconds = read_units(text, &UNITS).ok_or_else(wrong)?;
     if text.is_empty() {
         return Err(wrong());
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::time_units::read_units;
+
 /// Units from the longest, with their milliseconds.
 const UNITS: [(&str, u64); 7] = [
     ("y", 365 * 86_400_000),
@@ -15,18 +17,8 @@ const UNITS: [(&str, u64); 7] = [
 
 /// `30s`, `1m30s`, `1d`: units from the longest to the shortest, each at most once. None when it is not written so.
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    let mut milliseconds = 0u64;
-    let mut units = UNITS.iter();
-    let mut rest = if text == "0" { "" } else { Some(text).filter(|text| !text.is_empty())? };
-    while !rest.is_empty() {
-        let (digits, after) = rest.split_at(rest.find(|letter: char| !letter.is_ascii_digit())?);
-        let end = after.find(|letter: char| !letter.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let (_, each) = units.find(|(name, _)| *name == unit)?;
-        milliseconds = digits.parse::<u64>().ok()?.checked_mul(*each)?.checked_add(milliseconds)?;
-        rest = after;
-    }
-    Some(Duration::from_millis(milliseconds))
+    let spelt = if text == "0" { "" } else { Some(text).filter(|text| !text.is_empty())? };
+    read_units(spelt, &UNITS).map(Duration::from_millis)
 }
 
 /// As Prometheus writes it: years and weeks only where nothing is left over. Less than a millisecond is dropped.
